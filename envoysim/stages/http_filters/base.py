@@ -1,0 +1,46 @@
+"""What an HTTP filter is to the simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from ...model.ref import Ref
+from ...model.reply import Aborted, LocalReply, Pause, Response
+from ...schema import Msg
+
+if TYPE_CHECKING:
+    from ..proxy import Proxy
+    from ..stream import Stream
+
+Verdict: TypeAlias = LocalReply | Pause | Aborted | None
+"""``None``: go on to the next filter."""
+
+
+class HttpFilter(Protocol):
+    """A compiled HTTP filter: one frozen value per entry of ``http_filters``."""
+
+    def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
+        """Handle the request. ``overrides`` are this filter's compiled per-route configurations,
+        least specific first (route configuration, virtual host, route, weighted cluster)."""
+
+    def encode(self, stream: Stream, response: Response, overrides: tuple[object, ...]) -> Verdict:
+        """Handle the response; runs in reverse order, for local replies too."""
+
+
+Compile: TypeAlias = Callable[[Msg, Ref, "Proxy"], HttpFilter]
+CompileOverride: TypeAlias = Callable[[Msg, Ref, "Proxy"], object]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterModule:
+    """A row of the registry: how to compile the filter's configuration and its per-route one.
+
+    ``override_types`` are the full names of per-route messages this filter accepts.
+    """
+
+    type_name: str
+    compile: Compile
+    override_types: tuple[str, ...] = ()
+    compile_override: CompileOverride | None = None
