@@ -1,0 +1,1 @@
+"""Envoy's stages, one module each, in the order a request meets them."""

@@ -1,0 +1,5 @@
+"""``python -m envoysim``."""
+
+from .cli.main import main
+
+main()

@@ -1,0 +1,97 @@
+"""What several commands share: reading sources, worlds and upstream files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ..contract import upstreams_from_json
+from ..errors import OptionError, RequestError, ScenarioError
+from ..load import load
+from ..load.dump import Dump
+from ..model.behaviour import Upstream
+from ..model.chance import Sampled
+from ..model.world import World
+
+HEALTH_WORDS = ("healthy", "unhealthy", "degraded", "draining", "timeout")
+
+
+def load_dump(sources: Sequence[str]) -> Dump:
+    """Load SOURCE...; raises SourceError."""
+    return load(list(sources))
+
+
+def read_upstreams(path: str | None) -> dict[str, Upstream]:
+    """Read an upstreams file (YAML or JSON); raises ScenarioError with file and line."""
+    if path is None:
+        return {}
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"cannot read upstreams: {error}", place=path) from None
+    if text.lstrip().startswith("{"):
+        import json
+
+        try:
+            return upstreams_from_json(json.loads(text))
+        except ValueError as error:
+            raise ScenarioError(f"not JSON: {error}", place=path) from None
+    import yaml
+
+    try:
+        return upstreams_from_json(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else path
+        raise ScenarioError(f"not YAML: {getattr(error, 'problem', error)}", place=place) from None
+    except ScenarioError as error:
+        raise ScenarioError(error.message, place=path) from None
+
+
+def make_world(
+    *,
+    upstreams: dict[str, Upstream] | None = None,
+    seed: int | None = None,
+    settings: Sequence[str] = (),
+    explain: bool = False,
+) -> World:
+    """Build a World; ``settings`` are ``--set`` texts: ``runtime.KEY=V``, ``verdict.NAME=V``, ``IP:PORT=unhealthy``."""
+    runtime: dict[str, str] = {}
+    health: dict[str, str] = {}
+    verdicts: dict[str, str] = {}
+    value: int | None = None
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise OptionError(f"`--set {setting}`: expected KEY=VALUE")
+        if key.startswith("runtime."):
+            runtime[key.removeprefix("runtime.")] = text
+        elif key.startswith("verdict."):
+            verdicts[key.removeprefix("verdict.")] = text
+        elif key == "random":
+            if not text.isdigit():
+                raise OptionError(f"`--set {setting}`: the random value must be a whole number")
+            value = int(text)
+        elif text in HEALTH_WORDS:
+            health[key] = text
+        else:
+            raise OptionError(
+                f"`--set {setting}`: unknown setting `{key}`",
+                help="use runtime.KEY=VALUE, random=NUMBER, verdict.FILTER=allow|deny or IP:PORT=healthy|unhealthy|degraded",
+            )
+    return World(
+        upstreams=upstreams or {},
+        chance=Sampled(seed or 0, value),
+        runtime=runtime,
+        health=health,
+        verdicts=verdicts,
+        explain=explain,
+    )
+
+
+def refuse(error: RequestError) -> None:
+    """Say on stderr that one line could not be used."""
+    click.echo(f"envoysim: {error}", err=True)
