@@ -80,7 +80,7 @@ def make_world(
         else:
             raise OptionError(
                 f"`--set {setting}`: unknown setting `{key}`",
-                help="use runtime.KEY=VALUE, random=NUMBER, verdict.FILTER=allow|deny or IP:PORT=healthy|unhealthy|degraded",
+                help="use runtime.KEY=VALUE, random=NUMBER, verdict.FILTER=allow|deny, IP:PORT=unhealthy",
             )
     return World(
         upstreams=upstreams or {},
