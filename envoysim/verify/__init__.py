@@ -1,0 +1,1 @@
+"""The judge: the same requests through a real Envoy, beside the simulation."""

@@ -1,0 +1,94 @@
+"""Compare what the real Envoy did with what was simulated, field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..model.outcome import Outcome
+from .judge import Observed
+
+Pair = tuple[str, str]
+DROPPED = frozenset({"host", "content-length", "transfer-encoding", "connection", "date", "keep-alive"})
+STARRED = frozenset({"x-request-id", "x-envoy-upstream-service-time", "x-envoy-expected-rq-timeout-ms"})
+FIELDS = (
+    "status",
+    "response_flags",
+    "response_code_details",
+    "filter_chain",
+    "route",
+    "cluster",
+    "endpoint",
+    "attempts",
+    "authority",
+    "upstream_headers",
+    "headers",
+    "body",
+)
+"""What is compared, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field on which the two do not agree."""
+
+    field: str
+    envoy: Any
+    envoysim: Any
+
+
+def compare(observed: Observed, outcome: Outcome, clusters: dict[str, str]) -> list[Difference]:
+    """Return the differences, empty when they agree; ``clusters`` names the cluster of each ``ip:port``."""
+    real, simulated = _real(observed, clusters), _simulated(outcome)
+    return [Difference(f, real[f], simulated[f]) for f in FIELDS if f in real and not _same(f, real[f], simulated[f])]
+
+
+def _real(observed: Observed, clusters: dict[str, str]) -> dict[str, Any]:
+    answer, log = observed.answer, observed.log
+    found: dict[str, Any] = {"status": answer.status}
+    if log is not None:
+        found["response_flags"] = sorted(f for f in (log.get("flags") or "-").split(",") if f != "-")
+        found["response_code_details"] = log.get("details")
+        found["filter_chain"] = log.get("filter_chain")
+    if log is not None and observed.log_kind != "connection":
+        found["route"], found["cluster"] = log.get("route"), log.get("cluster")
+        found["endpoint"] = log.get("host")
+    if answer.status is not None:
+        found["headers"] = _headers(answer.headers)
+        if answer.error is None:
+            found["body"] = answer.body
+    sightings = observed.sightings
+    found["attempts"] = [[clusters.get(s.endpoint, ""), s.endpoint, s.method, s.path] for s in sightings]
+    found["authority"] = [s.authority for s in sightings]
+    found["upstream_headers"] = [_headers(s.headers) for s in sightings]
+    return found
+
+
+def _simulated(outcome: Outcome) -> dict[str, Any]:
+    sent = [a for a in outcome.attempts if a.method is not None and a.result not in ("refused", "connect_timeout")]
+    return {
+        "status": outcome.status,
+        "response_flags": sorted(outcome.response_flags),
+        "response_code_details": outcome.response_code_details,
+        "filter_chain": outcome.filter_chain,
+        "route": outcome.route,
+        "cluster": outcome.cluster,
+        "endpoint": outcome.endpoint,
+        "attempts": [[a.cluster, a.endpoint, a.method, a.path] for a in sent],
+        "authority": [a.authority for a in sent],
+        "upstream_headers": [_headers(a.headers) for a in sent],
+        "headers": _headers(outcome.headers),
+        "body": outcome.body,
+    }
+
+
+def _headers(pairs: Iterable[Pair]) -> list[Pair]:
+    kept = ((n.lower(), v) for n, v in pairs if n.lower() not in DROPPED and not n.startswith(":"))
+    return sorted((n, "*" if n in STARRED else v) for n, v in kept)
+
+
+def _same(field: str, real: Any, simulated: Any) -> bool:
+    if field in ("route", "filter_chain", "cluster", "response_code_details", "endpoint"):
+        return (real or "") in ("", "-") and (simulated or "") in ("", "-") or real == simulated
+    return bool(real == simulated)

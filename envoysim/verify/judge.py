@@ -1,0 +1,158 @@
+"""Play requests through a real Envoy and write down what it did, in the contract's words."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..model.address import parse_address
+from ..model.behaviour import Upstream
+from ..model.request import Request
+from .client import Answer, send
+from .ports import free_ports
+from .process import Envoy, run_envoy
+from .upstreams import ScriptedUpstreams, Sighting
+
+Json = dict[str, Any]
+LOG_FIELDS: Json = {
+    "code": "%RESPONSE_CODE%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "route": "%ROUTE_NAME%",
+    "cluster": "%UPSTREAM_CLUSTER%",
+    "host": "%UPSTREAM_HOST%",
+    "virtual_cluster": "%VIRTUAL_CLUSTER_NAME%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "filter_chain": "%FILTER_CHAIN_NAME%",
+    "termination": "%CONNECTION_TERMINATION_DETAILS%",
+}
+"""What the added access loggers write: the values that are compared."""
+
+HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+TCP_PROXY = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the real Envoy did with one request; ``log`` is ``None`` when no logger wrote."""
+
+    request: Request
+    answer: Answer
+    sightings: tuple[Sighting, ...]
+    log: Json | None
+    log_kind: str = ""
+    """``http``, ``tcp`` or ``connection``: which logger wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The real Envoy's own dump and what it did with each request."""
+
+    config_dump: Json
+    clusters: Json
+    observed: tuple[Observed, ...]
+
+
+def judge(
+    binary: Path,
+    bootstrap: Json,
+    requests: Sequence[Request],
+    endpoints: Sequence[str],
+    standing: Mapping[str, Upstream] | None = None,
+    tls: Mapping[str, Any] | None = None,
+) -> Judgement:
+    """Run Envoy with ``bootstrap`` and play ``requests`` one after another, each on its own connection.
+
+    Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect. Access
+    loggers are added to a copy of the bootstrap. Raises EnvoyFailed when Envoy refuses the configuration.
+    """
+    (admin_port,) = free_ports(1)
+    with ScriptedUpstreams(endpoints, standing, tls) as upstreams:
+        instrumented = instrument(bootstrap)
+        with run_envoy(binary, instrumented, admin_port) as envoy:
+            dump, clusters = envoy.config_dump(), json.loads(envoy.admin("/clusters?format=json"))
+            logs = _Logs(envoy.folder)
+            observed = tuple(_play(request, upstreams, envoy, logs) for request in requests)
+    return Judgement(dump, clusters, observed)
+
+
+def instrument(bootstrap: Json) -> Json:
+    """Return a copy of ``bootstrap`` whose listeners, connection managers and TCP proxies log ``LOG_FIELDS``."""
+    copy: Json = json.loads(json.dumps(bootstrap))
+    for listener in copy.get("static_resources", {}).get("listeners", []):
+        listener.setdefault("access_log", []).append(_logger("connection"))
+        chains = [*listener.get("filter_chains", []), listener.get("default_filter_chain") or {}]
+        for filter_ in (f for chain in chains for f in chain.get("filters", [])):
+            config = filter_.get("typed_config", {})
+            if config.get("@type") == HCM:
+                config.setdefault("access_log", []).append(_logger("http"))
+            elif config.get("@type") == TCP_PROXY:
+                config.setdefault("access_log", []).append(_logger("tcp"))
+    return copy
+
+
+def _logger(kind: str) -> Json:
+    return {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": f"{kind}.log",
+            "log_format": {"json_format": LOG_FIELDS},
+        },
+    }
+
+
+class _Logs:
+    """Reads the log files as they grow."""
+
+    KINDS = ("http", "tcp", "connection")
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read = dict.fromkeys(self.KINDS, 0)
+
+    def _new_lines(self, kind: str) -> Iterator[Json]:
+        path = self._folder / f"{kind}.log"
+        if not path.exists():
+            return
+        with open(path, "rb") as file:
+            file.seek(self._read[kind])
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read[kind] += len(whole)
+        for line in whole.splitlines():
+            yield json.loads(line)
+
+    def next_entry(self, seconds: float) -> tuple[Json | None, str]:
+        """Wait for the entry of the request just played: the last HTTP or TCP one, else the listener's."""
+        deadline = time.monotonic() + seconds
+        connection: Json | None = None
+        while True:
+            for kind in self.KINDS:
+                for entry in self._new_lines(kind):
+                    if kind != "connection":
+                        time.sleep(0.012)  # the listener's own line for this connection follows
+                        found = [entry, *self._new_lines(kind)][-1]
+                        list(self._new_lines("connection"))
+                        return found, kind
+                    connection = entry
+            if connection is not None:
+                return connection, "connection"
+            if time.monotonic() > deadline:
+                return None, ""
+            time.sleep(0.004)
+
+
+def _play(request: Request, upstreams: ScriptedUpstreams, envoy: Envoy, logs: _Logs) -> Observed:
+    upstreams.script(request.upstream, request.upstream_by_endpoint)
+    list(logs.next_entry(0.0))
+    destination = parse_address(request.connection.destination or "")
+    answer = send(request, destination.ip, destination.port)
+    entry, kind = logs.next_entry(0.6)
+    if request.pause_ms:
+        time.sleep(request.pause_ms / 1000)
+    return Observed(request, answer, tuple(upstreams.sightings), entry, kind)
