@@ -112,8 +112,8 @@ def _split_url(url: str) -> tuple[str, str, int, str, str, bool]:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise RequestError(f"malformed URL `{url}`: {error}".lower().replace(url.lower(), url)) from None
+    except ValueError:
+        raise RequestError(f"malformed URL `{url}`: the port is not a number from 0 to 65535") from None
     if parts.scheme not in DEFAULT_PORTS:
         raise RequestError(f"malformed URL `{url}`: scheme `{parts.scheme}` is not http or https")
     if not parts.hostname:

@@ -90,5 +90,5 @@ def _headers(pairs: Iterable[Pair]) -> list[Pair]:
 
 def _same(field: str, real: Any, simulated: Any) -> bool:
     if field in ("route", "filter_chain", "cluster", "response_code_details", "endpoint"):
-        return (real or "") in ("", "-") and (simulated or "") in ("", "-") or real == simulated
+        return ((real or "") in ("", "-") and (simulated or "") in ("", "-")) or bool(real == simulated)
     return bool(real == simulated)

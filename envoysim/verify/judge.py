@@ -67,8 +67,8 @@ def judge(
 ) -> Judgement:
     """Run Envoy with ``bootstrap`` and play ``requests`` one after another, each on its own connection.
 
-    Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect. Access
-    loggers are added to a copy of the bootstrap. Raises EnvoyFailed when Envoy refuses the configuration.
+    Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect.
+    Access loggers are added to a copy of the bootstrap. Raises EnvoyFailed when Envoy refuses the configuration.
     """
     (admin_port,) = free_ports(1)
     with ScriptedUpstreams(endpoints, standing, tls) as upstreams:
