@@ -39,9 +39,7 @@ def request_from_json(obj: Json, number: int = 1) -> Request:
         upstream=behaviours_from_json(take.raw("upstream", []), "upstream"),
         upstream_by_endpoint={
             endpoint: behaviours_from_json(value, f"upstream_by_endpoint.{endpoint}")
-            for endpoint, value in _mapping(
-                take.raw("upstream_by_endpoint", {}), "upstream_by_endpoint"
-            ).items()
+            for endpoint, value in _mapping(take.raw("upstream_by_endpoint", {}), "upstream_by_endpoint").items()
         },
     )
     take.done()
@@ -125,9 +123,7 @@ def _connection(obj: Json) -> Connection:
     take = _Taker(obj, "connection")
     protocol = take.text("protocol", "HTTP/1.1")
     if protocol not in PROTOCOLS:
-        raise RequestError(
-            f"`connection.protocol`: unknown protocol `{protocol}`{_did_you_mean(protocol, PROTOCOLS)}"
-        )
+        raise RequestError(f"`connection.protocol`: unknown protocol `{protocol}`{_did_you_mean(protocol, PROTOCOLS)}")
     proxy = take.raw("proxy_protocol", None)
     connection = Connection(
         listener=take.optional_text("listener"),

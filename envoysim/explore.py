@@ -91,9 +91,7 @@ class Scripted:
         copies, turns = common // self._modulus, common // total
         if len(self._domain) * copies + turns * len(weights) > MAX_INTERVALS:
             return None
-        domain = [
-            (c * self._modulus + lo, c * self._modulus + hi) for c in range(copies) for lo, hi in self._domain
-        ]
+        domain = [(c * self._modulus + lo, c * self._modulus + hi) for c in range(copies) for lo, hi in self._domain]
         parts: list[list[tuple[int, int]]] = []
         start = 0
         for weight in weights:

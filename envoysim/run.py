@@ -22,9 +22,7 @@ class _Running:
     trace: Trace | None = None
 
 
-def run(
-    proxy: Proxy, requests: Iterable[Request], world: World, *, independent: bool = False
-) -> Iterator[Trace]:
+def run(proxy: Proxy, requests: Iterable[Request], world: World, *, independent: bool = False) -> Iterator[Trace]:
     """Yield one trace per request, in the order of the requests.
 
     A request without ``at_ms`` arrives when the one before it is done and its pause is over. Requests

@@ -43,9 +43,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS))
 
 
-@click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="envoysim")
 def cli() -> None:
     """Simulate requests through the configuration an Envoy proxy is really running.

@@ -27,9 +27,7 @@ from .common import load_dump, make_world, read_upstreams
     metavar="FILE",
     help="one JSON request per line, - for stdin",
 )
-@click.option(
-    "--upstreams", "upstreams_path", metavar="FILE", help="standing upstream behaviours (YAML or JSON)"
-)
+@click.option("--upstreams", "upstreams_path", metavar="FILE", help="standing upstream behaviours (YAML or JSON)")
 @click.option("--seed", type=int, default=0, show_default=True, help="seed of every random choice")
 @click.option("--independent", is_flag=True, help="a fresh worker for every request: nothing is remembered")
 @click.option(

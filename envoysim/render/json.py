@@ -96,9 +96,7 @@ def trace_json(
     """Return the object ``trace -o json`` prints; ``shares`` is left out when nothing is left to chance."""
     found: Json = {"outcome": outcome_json(trace.outcome, pointer)}
     if len(shares) > 1:
-        found["shares"] = [
-            {"share": share, "outcome": outcome_json(outcome, pointer)} for share, outcome in shares
-        ]
+        found["shares"] = [{"share": share, "outcome": outcome_json(outcome, pointer)} for share, outcome in shares]
     found["steps"] = [step_json(s, pointer, verbose=verbose) for s in trace.steps]
     found["assumed"] = [*assumed, *trace.assumed]
     return found

@@ -159,7 +159,5 @@ def _details(outcome: Outcome, style: Style) -> list[str]:
         lines += [f"    {name}: {value}" for name, value in outcome.headers]
         if outcome.body:
             lines.append(f"    {outcome.body[:400]}")
-    lines += [
-        line for text in outcome.access_log for line in ("", f"  {style('strong', 'access log')}: {text}")
-    ]
+    lines += [line for text in outcome.access_log for line in ("", f"  {style('strong', 'access log')}: {text}")]
     return lines
