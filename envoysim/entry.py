@@ -118,7 +118,7 @@ def _by_direction(
     virtual = _virtual(bound, wanted)
     if virtual is None:
         raise OptionError(
-            f"no {direction} virtual listener (use_original_dst on {'15006' if wanted == 'INBOUND' else '15001'}) in the dump",
+            f"no {direction} virtual listener (one with use_original_dst) in the dump",
             help="name a listener with --listener: " + _names(bound),
         )
     if wanted == "INBOUND":

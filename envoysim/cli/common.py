@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -16,6 +18,7 @@ from ..model.behaviour import Upstream
 from ..model.chance import Sampled
 from ..model.world import World
 
+T = TypeVar("T")
 HEALTH_WORDS = ("healthy", "unhealthy", "degraded", "draining", "timeout")
 
 
@@ -95,3 +98,21 @@ def make_world(
 def refuse(error: RequestError) -> None:
     """Say on stderr that one line could not be used."""
     click.echo(f"envoysim: {error}", err=True)
+
+
+def progress(items: Iterable[T], label: str, total: int) -> Iterator[T]:
+    """Pass ``items`` on with a progress bar on stderr: only on a terminal, only when it takes over a second."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    start = time.monotonic()
+    bar = None
+    for item in items:
+        if bar is None and time.monotonic() - start > 1.0:
+            bar = click.progressbar(length=total, label=label, file=sys.stderr)
+            bar.__enter__()
+        if bar is not None:
+            bar.update(1)
+        yield item
+    if bar is not None:
+        bar.__exit__(None, None, None)
