@@ -1,0 +1,144 @@
+"""Regular expressions as Envoy runs them: RE2, full match (``source/common/common/regex.h``).
+
+Only RE2 is used, never ``re``: what RE2 refuses (look-ahead, back-references), Envoy rejects too. Matching goes
+through ``re2.Set``, which answers a full match several times faster than a pattern object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+import re2
+
+MAX_MEM: Final = 64 << 20
+"""Memory a set may use for its automaton; RE2's default is too small for thousands of patterns."""
+SET_SIZE: Final = 2000
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MAX_MEM
+    return options
+
+
+class Regex:
+    """One compiled pattern. ``error`` is RE2's complaint, and the pattern then matches nothing."""
+
+    __slots__ = ("_compiled", "_set", "error", "pattern")
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.error = ""
+        self._compiled: Any = None
+        self._set: Any = None
+        try:
+            self._compiled = re2.compile(pattern, _options())
+        except re2.error as problem:
+            text = problem.args[0] if problem.args else problem
+            self.error = text.decode() if isinstance(text, bytes) else str(text)
+            return
+        matcher = re2.Set.FullMatchSet(_options())
+        matcher.Add(pattern)
+        matcher.Compile()
+        self._set = matcher
+
+    def matches(self, text: str) -> bool:
+        """Tell whether the whole of ``text`` matches (``RE2::FullMatch``)."""
+        return self._set is not None and bool(self._set.Match(text))
+
+    def groups(self, text: str) -> tuple[str, ...] | None:
+        """Return the whole match and its groups for a full match, ``None`` without one."""
+        found = self._compiled.fullmatch(text) if self._compiled is not None else None
+        return None if found is None else (found.group(0), *(g or "" for g in found.groups()))
+
+    @property
+    def group_names(self) -> dict[str, int]:
+        """Named groups with their number."""
+        return dict(self._compiled.groupindex) if self._compiled is not None else {}
+
+    def replace_all(self, text: str, rewrite: str) -> str:
+        r"""Replace every match as ``RE2::GlobalReplace`` does: ``\0`` to ``\9`` stand for groups.
+
+        A rewrite that names a group the pattern lacks changes nothing.
+        """
+        compiled = self._compiled
+        parts = _parse_rewrite(rewrite)
+        if compiled is None or parts is None or any(isinstance(p, int) and p > compiled.groups for p in parts):
+            return text
+        out: list[str] = []
+        last = -1
+        position = 0
+        for found in compiled.finditer(text):
+            start, end = found.span()
+            if start == end == last:
+                continue  # no empty match right behind the previous one
+            out.append(text[position:start])
+            out.extend(part if isinstance(part, str) else (found.group(part) or "") for part in parts)
+            position = last = end
+        out.append(text[position:])
+        return "".join(out)
+
+
+@lru_cache(maxsize=4096)
+def _parse_rewrite(rewrite: str) -> tuple[str | int, ...] | None:
+    parts: list[str | int] = []
+    literal = ""
+    characters = iter(rewrite)
+    for character in characters:
+        if character != "\\":
+            literal += character
+            continue
+        following = next(characters, "")
+        if following.isascii() and following.isdigit():
+            if literal:
+                parts.append(literal)
+                literal = ""
+            parts.append(int(following))
+        elif following == "\\":
+            literal += following
+        else:
+            return None
+    if literal:
+        parts.append(literal)
+    return tuple(parts)
+
+
+@lru_cache(maxsize=65536)
+def compile_regex(pattern: str) -> Regex:
+    """Compile ``pattern`` once per process."""
+    return Regex(pattern)
+
+
+class RegexSet:
+    """Many patterns asked at once: which of them match the whole text.
+
+    The cost of a question does not grow with the number of patterns. Patterns RE2 refuses never match.
+    """
+
+    __slots__ = ("_sets",)
+
+    def __init__(self, patterns: Iterable[tuple[int, str]]) -> None:
+        self._sets: list[tuple[Any, tuple[int, ...]]] = []
+        numbered = [(number, pattern) for number, pattern in patterns if _is_valid(pattern)]
+        for start in range(0, len(numbered), SET_SIZE):
+            chunk = numbered[start : start + SET_SIZE]
+            matcher = re2.Set.FullMatchSet(_options())
+            for _, pattern in chunk:
+                matcher.Add(pattern)
+            matcher.Compile()
+            self._sets.append((matcher, tuple(number for number, _ in chunk)))
+
+    def matching(self, text: str) -> list[int]:
+        """Return the numbers of the patterns that match, in no particular order."""
+        return [numbers[index] for matcher, numbers in self._sets for index in matcher.Match(text)]
+
+
+def _is_valid(pattern: str) -> bool:
+    try:
+        re2.compile(pattern, _options())
+    except re2.error:
+        return False
+    return True
