@@ -1,4 +1,4 @@
-"""Circuit breakers: what a cluster may have in flight, per priority (``source/common/upstream/resource_manager_impl.h``)."""
+"""Circuit breakers: what a cluster may have in flight (``source/common/upstream/resource_manager_impl.h``)."""
 
 from __future__ import annotations
 

@@ -56,12 +56,13 @@ class Ticket:
     failure: str = ""
     transport_failure: str = ""
     waiting: bool = False
-    reused: bool = False
+    queue_full: bool = False
+    """``max_pending_requests`` refused it: no host is known for it."""
 
 
 @dataclass(slots=True, eq=False)
 class ConnectionPool:
-    """The connections to one host with one set of options; ``cx_created`` counts connections ever made."""
+    """The connections to one host with one set of options."""
 
     resources: ResourceManager
     concurrent_limit: int = 1
@@ -78,11 +79,11 @@ class ConnectionPool:
         ticket = Ticket()
         for connection in self.ready:
             if connection.usable():
-                ticket.reused = True
                 self._attach(ticket, connection, now_ms)
                 return ticket
         if self.resources.pending >= self.resources.limits.max_pending_requests:
             ticket.failure = "overflow"
+            ticket.queue_full = True
             return ticket
         if outcome.after_ms == 0 and not self.pending and self._may_connect():
             self._connect_at_once(ticket, outcome, now_ms)

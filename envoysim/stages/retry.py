@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ..match.header_matcher import HeaderMatcher, compile_header_matcher
-from ..model.ref import NOWHERE, Ref
+from ..match.header_matcher import HeaderMatcher, compile_header_matchers, parse_uint64
+from ..model.ref import Ref
 from ..schema import Msg, duration_ms
 from .retry_host import HostPredicate, PreviousPriorities, compile_host_predicate, compile_retry_priority
 
@@ -115,8 +115,8 @@ def compile_retry_policy(msg: Msg, ref: Ref, proxy: Proxy | None) -> RetryPolicy
         per_try_timeout_ms=int(duration_ms(msg.per_try_timeout)),
         per_try_idle_timeout_ms=int(duration_ms(msg.per_try_idle_timeout)),
         retriable_status_codes=tuple(msg.retriable_status_codes),
-        retriable_headers=_header_matchers(msg.retriable_headers, ref.at("retriable_headers")),
-        retriable_request_headers=_header_matchers(
+        retriable_headers=compile_header_matchers(msg.retriable_headers, ref.at("retriable_headers")),
+        retriable_request_headers=compile_header_matchers(
             msg.retriable_request_headers, ref.at("retriable_request_headers")
         ),
         base_interval_ms=base,
@@ -132,10 +132,6 @@ def compile_retry_policy(msg: Msg, ref: Ref, proxy: Proxy | None) -> RetryPolicy
         unknown_tokens=unknown,
         unmodelled=tuple(notes),
     )
-
-
-def _header_matchers(msgs: Msg, ref: Ref) -> tuple[HeaderMatcher, ...]:
-    return tuple(compile_header_matcher(m, ref.at(i)) for i, m in enumerate(msgs))
 
 
 def _back_off(msg: Msg) -> tuple[int | None, int | None]:
@@ -328,12 +324,8 @@ def _parse_codes(text: str | None) -> tuple[int, ...]:
 
 
 def parse_uint(text: str | None) -> int | None:
-    """Read a decimal number as ``absl::SimpleAtoi`` does: blanks around it and a sign are fine, nothing else."""
-    if text is None:
-        return None
-    text = text.strip()
-    digits = text[1:] if text[:1] == "+" else text
-    return int(digits) if digits.isascii() and digits.isdigit() and int(digits) < 2**64 else None
+    """Read an unsigned number out of a header, ``None`` where it is missing or malformed."""
+    return None if text is None else parse_uint64(text)
 
 
 def grpc_status(headers: HeaderMap) -> int:
@@ -344,6 +336,3 @@ def grpc_status(headers: HeaderMap) -> int:
 
 def _first(value: int | None, default: int) -> int:
     return default if value is None else value
-
-
-__all__ = ["NOWHERE", "RetryPolicy", "RetryState", "compile_retry_policy", "make_retry_state"]

@@ -47,7 +47,13 @@ class Timeouts:
 
 
 def final_timeouts(
-    forward: Forward, policy: RetryPolicy, headers: HeaderMap, *, grpc: bool, respect_expected: bool, envoy_headers: bool
+    forward: Forward,
+    policy: RetryPolicy,
+    headers: HeaderMap,
+    *,
+    grpc: bool,
+    respect_expected: bool,
+    envoy_headers: bool,
 ) -> Timeouts:
     """Decide the timeouts and write them into the request headers; the x-envoy-* headers that set them go.
 
@@ -120,6 +126,13 @@ def _legacy_grpc_ms(forward: Forward, headers: HeaderMap) -> int:
     return timeout
 
 
+def is_grpc(content_type: str | None) -> bool:
+    """Tell whether a content-type is gRPC's: ``application/grpc`` or ``application/grpc+...``."""
+    if content_type is None or not content_type.startswith("application/grpc"):
+        return False
+    return content_type[16:17] in ("", "+")
+
+
 def parse_grpc_timeout(text: str | None) -> int | None:
     """Read a grpc-timeout header in ms, rounded up; ``None`` where it is missing or malformed."""
     if not text:
@@ -152,7 +165,11 @@ def stream_deadline_ms(stream: Stream, forward: Forward, *, grpc: bool) -> float
     and a grpc-timeout header the header decides, capped and less the offset; it may be over at once.
     """
     duration: float | None
-    asked = parse_grpc_timeout(stream.headers.get("grpc-timeout")) if forward.grpc_timeout_header_max_ms is not None else None
+    asked = (
+        parse_grpc_timeout(stream.headers.get("grpc-timeout"))
+        if forward.grpc_timeout_header_max_ms is not None
+        else None
+    )
     if asked is None:
         duration = forward.max_stream_duration_ms
         if duration is None:

@@ -39,6 +39,12 @@ class Script:
     received: int = 0
     received_by_endpoint: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def says_nothing(self) -> bool:
+        """Nothing is scripted at all: every endpoint accepts and answers plainly."""
+        request = self.request
+        return not (self.world.upstreams or request.upstream or request.upstream_by_endpoint)
+
     def nature(self, endpoint: str, cluster: str) -> Upstream:
         """Return what is said about the endpoint: ``tls`` and ``protocol`` of the nearest entry that has them."""
         upstreams = self.world.upstreams

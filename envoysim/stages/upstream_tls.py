@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..match.string_matcher import StringMatcher, compile_string_matcher
-from ..model.ref import NOWHERE, Ref
+from ..model.ref import Ref
 from ..schema import Msg, any_type, enum_name, to_python, unpack
 from .retry_host import label_matches
 from .x509_names import subject_common_names
@@ -124,7 +124,9 @@ def _compile(socket: Msg, ref: Ref, proxy: Proxy | None) -> TransportSocket:
     if inner is not None and "transport_socket" in inner.DESCRIPTOR.fields_by_name:
         # upstream_proxy_protocol, tap, internal_upstream, http_11_proxy: a wrapper around the real one.
         return _compile(inner.transport_socket, ref.at("typed_config", "transport_socket"), proxy)
-    return TransportSocket(ref, name=socket.name, note=f"transport socket `{socket.name}` is not modelled: plaintext assumed")
+    return TransportSocket(
+        ref, name=socket.name, note=f"transport socket `{socket.name}` is not modelled: plaintext assumed"
+    )
 
 
 def _compile_tls(msg: Msg, ref: Ref, proxy: Proxy | None) -> TransportSocket:
@@ -202,10 +204,9 @@ def handshake_failure(socket: TransportSocket, sni: str, options: TransportOptio
     if not socket.has_validation:
         # A name to verify without anything to verify it with: the TLS library's own check, with no trusted CA.
         return FAILED + END if options.san_list else None
-    trusted = socket.trusted
-    if trusted is not None and not socket.trusts_unknown and certificate.subject not in trusted:
-        if not socket.accepts_untrusted:
-            return _failed("X509_verify_cert: certificate verification error at depth 0: self signed certificate")
+    known_trust = socket.trusted is not None and not socket.trusts_unknown and not socket.accepts_untrusted
+    if known_trust and certificate.subject not in (socket.trusted or ()):
+        return _failed("X509_verify_cert: certificate verification error at depth 0: self signed certificate")
     return _verify_sans(socket, sni, options, certificate)
 
 
@@ -252,5 +253,3 @@ def negotiated_alpn(offered: tuple[str, ...], upstream: Upstream) -> str:
     speaks = {"HTTP/1.1": ("http/1.1",), "HTTP/2": ("h2",)}.get(upstream.protocol or "", ("h2", "http/1.1"))
     return next((p for p in speaks if p in offered), "")
 
-
-__all__ = ["NOWHERE", "TransportOptions", "TransportSockets", "compile_transport_sockets", "handshake_failure"]

@@ -1,0 +1,488 @@
+"""The attempts of one request: timers, answers, resets, retries, hedging (``Filter::onUpstream*`` in ``router.cc``).
+
+``next_ms`` says when something is due, ``handle`` lets it happen; an answer, a local reply or ``Recreated`` ends it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from ..model.reply import LocalReply, Response
+from . import outlier_detection
+from .code_stats import charge_response
+from .hash_policy import compute_hash
+from .internal_redirect import Recreated, follow_redirect
+from .load_balancer import Host, LbContext, choose_host
+from .retry import LIMIT_EXCEEDED, NO, NOT_WANTED, OVERFLOW, WITH_BACKOFF, YES, RetryState, grpc_status
+from .route_action import finalize_response
+from .timeouts import (
+    MAX_DURATION,
+    STREAM_IDLE,
+    UPSTREAM_MAX_DURATION,
+    Timeouts,
+    set_timeout_headers,
+    timeout_reply,
+)
+from .upstream_request import RESPONSE_FLAGS, Exchange, Reset, UpstreamRequest
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+    from .http_filters.router import RouterFilter
+    from .route import Forward
+    from .stream import Stream
+
+NEVER: Final = math.inf
+SPENT: Final = {LIMIT_EXCEEDED: "URX", OVERFLOW: "UO"}
+"""Why a wanted retry is not made -> the response flag it leaves."""
+GRPC_TO_HTTP: Final = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
+"""gRPC status -> HTTP status, for outlier detection (``Grpc::Utility::grpcToHttpStatus``)."""
+
+
+class Attempts:
+    """One request's attempts in flight and its timers."""
+
+    __slots__ = (
+        "_count",
+        "_duration_due",
+        "_global_due",
+        "_hash_key",
+        "_idle_due",
+        "_idle_ms",
+        "_pending",
+        "_requests",
+        "_response",
+        "_sent_anything",
+        "_started_ms",
+        "body_kept",
+        "cluster",
+        "config",
+        "exchange",
+        "forward",
+        "grpc",
+        "retry",
+        "stream",
+        "timeouts",
+    )
+
+    def __init__(
+        self,
+        stream: Stream,
+        forward: Forward,
+        config: RouterFilter,
+        cluster: Cluster,
+        exchange: Exchange,
+        timeouts: Timeouts,
+        grpc: bool,
+    ) -> None:
+        self.stream = stream
+        self.forward = forward
+        self.config = config
+        self.cluster = cluster
+        self.exchange = exchange
+        self.timeouts = timeouts
+        self.grpc = grpc
+        self.retry: RetryState | None = None
+        self.body_kept = True
+        self._requests: list[UpstreamRequest] = []
+        self._pending: list[tuple[float, bool]] = []
+        """Retries that wait: when, and whether a timeout asked for them."""
+        self._count = 1
+        self._response: Response | None = None
+        """The answer whose headers have gone downstream and whose body is not complete."""
+        self._sent_anything = False
+        self._started_ms = stream.state.now_ms
+        self._idle_ms = self._idle_due = self._duration_due = NEVER
+        self._global_due = self._started_ms + timeouts.global_ms if timeouts.global_ms else NEVER
+        self._hash_key = compute_hash(stream, forward.hash_policy) if forward.hash_policy else None
+        stream.facts["attempt_count"] = 1
+
+    def set_stream_timers(self, idle_ms: float, deadline_ms: float) -> None:
+        """Run under the stream's idle and maximal duration timers too."""
+        self._idle_ms = idle_ms
+        self._idle_due = self.stream.state.now_ms + idle_ms
+        self._duration_due = deadline_ms
+
+    def give_up_buffering(self) -> None:
+        """The body does not fit the buffer: no retry, no internal redirect."""
+        self.body_kept = False
+        if self.retry is not None:
+            self.retry = None
+            self.stream.telling.step("retry", self.forward.ref, "no retry: the body is longer than the buffer limit")
+
+    # ---- hosts and starts
+
+    def choose_host(self) -> Host | None:
+        """Ask the cluster's load balancer; retries bring their host predicates and priorities."""
+        stream = self.stream
+        context = LbContext(
+            stream=stream,
+            hash_key=self._hash_key,
+            metadata_match=self._metadata_match(),
+            retry=self.retry if self._count > 1 else None,
+        )
+        chosen = choose_host(self.cluster, context, stream.world, stream.state, stream.telling)
+        return chosen if isinstance(chosen, Host) else None
+
+    def _metadata_match(self) -> dict[str, object] | None:
+        """Merge route, connection and request metadata under ``envoy.lb``; the request's wins per key."""
+        stream, route = self.stream, self.forward.metadata_match
+        connection, request = stream.connection.metadata.get("envoy.lb"), stream.metadata.get("envoy.lb")
+        if not connection and not request:
+            return route
+        return {**(route or {}), **(connection or {}), **(request or {})}
+
+    def start(self, host: Host) -> None:
+        """Send one attempt to ``host``."""
+        stream = self.stream
+        stream.upstream_host = host.endpoint
+        stream.upstream_transport_failure = None
+        stream.telling.attempt = self._count
+        request = UpstreamRequest(self.exchange, host, self._count)
+        self._requests.append(request)
+        request.begin(stream.state.now_ms)
+
+    def no_healthy_upstream(self) -> LocalReply:
+        """Answer that no host could be chosen; flags set before stay."""
+        self.stream.upstream_host = None
+        self._clean_up()
+        charge_response(self.stream, self.cluster.name, 503)
+        return LocalReply(503, "no_healthy_upstream", "no healthy upstream", ("UH",), self._reply_headers())
+
+    # ---- the clock
+
+    def next_ms(self) -> float:
+        """Return when something happens next."""
+        due = min(self._duration_due, self._idle_due, self._global_due)
+        for request in self._requests:
+            due = min(due, request.due_ms, request.timer_ms)
+        for at_ms, _ in self._pending:
+            due = min(due, at_ms)
+        return due
+
+    def handle(self, now_ms: float) -> Response | LocalReply | Recreated | None:
+        """Let the first thing that is due happen; timers go before news of the same moment."""
+        if self._duration_due <= now_ms:
+            return self._end(MAX_DURATION)
+        if self._idle_due <= now_ms:
+            return self._end(STREAM_IDLE)
+        if self._global_due <= now_ms:
+            return self._on_global_timeout(now_ms)
+        for request in self._requests:
+            if request.timer_ms <= now_ms:
+                return self._on_attempt_timer(request, now_ms)
+        for waiting in self._pending:
+            if waiting[0] <= now_ms:
+                self._pending.remove(waiting)
+                return self._do_retry(after_timeout=waiting[1])
+        for request in self._requests:
+            if request.due_ms <= now_ms:
+                news = request.advance(now_ms)
+                if news is None:
+                    return None
+                if isinstance(news, Reset):
+                    return self._on_reset(request, news)
+                if isinstance(news, LocalReply):
+                    self._requests.remove(request)
+                    return self._end(news)
+                return self._on_headers(request, news, now_ms)
+        return None
+
+    # ---- timers
+
+    def _on_global_timeout(self, now_ms: float) -> Response | LocalReply:
+        for request in self._requests:
+            self._count_stat("upstream_rq_timeout")
+            if request.awaiting_headers:
+                if not request.timeout_reported:
+                    self._report(request, "timeout", self.timeouts.response_code)
+                charge_response(self.stream, self.cluster.name, self.timeouts.response_code)
+            request.abandon(now_ms, "timeout")
+        self._requests.clear()
+        self.stream.telling.step("timeouts", self.forward.ref, "the timeout of {} ms is over", self.timeouts.global_ms)
+        return self._end(timeout_reply("response_timeout", self.timeouts))
+
+    def _on_attempt_timer(self, request: UpstreamRequest, now_ms: float) -> Response | LocalReply | None:
+        if request.max_duration_due_ms <= now_ms:
+            return self._on_max_stream_duration(request, now_ms)
+        if request.per_try_due_ms <= now_ms:
+            request.disarm_per_try()
+            if self._response is not None:
+                return None  # once an answer has begun only the other timers count
+            limit, details, stat = self.timeouts.per_try_ms, "upstream_per_try_timeout", "upstream_rq_per_try_timeout"
+        else:
+            request.disarm_per_try()
+            limit, stat = self.timeouts.per_try_idle_ms, "upstream_rq_per_try_idle_timeout"
+            details = "upstream_per_try_idle_timeout"
+        telling = self.stream.telling
+        if self.timeouts.hedge:
+            telling.step(
+                "timeouts",
+                self.forward.ref,
+                "attempt {}: {} ms per try are over, it goes on while another is made",
+                request.number,
+                limit,
+            )
+            return self._on_soft_timeout(request)
+        telling.step("timeouts", self.forward.ref, "attempt {}: {} ms per try are over", request.number, limit)
+        self._count_stat(stat)
+        request.abandon(now_ms, "per_try_timeout")
+        self._report(request, "timeout", self.timeouts.response_code)
+        if self._retry_reset("local reset", request, after_timeout=True):
+            return None
+        charge_response(self.stream, self.cluster.name, self.timeouts.response_code)
+        self._requests.remove(request)
+        return self._end(timeout_reply(details, self.timeouts))
+
+    def _on_soft_timeout(self, request: UpstreamRequest) -> None:
+        """Hedge: keep the attempt and make another, whatever ``retry_on`` says."""
+        self._report(request, "timeout", self.timeouts.response_code)
+        request.timeout_reported = True
+        if self._response is not None or self.retry is None:
+            return
+        if self._spend_retry(WITH_BACKOFF, "a hedged retry", after_timeout=True) == YES:
+            request.retried = True
+
+    def _on_max_stream_duration(self, request: UpstreamRequest, now_ms: float) -> Response | LocalReply | None:
+        self._count_stat("upstream_rq_max_duration_reached")
+        request.abandon(now_ms, "timeout")
+        if self._retry_reset("local reset", request, after_timeout=False):
+            return None
+        self._requests.remove(request)
+        return self._end(UPSTREAM_MAX_DURATION)
+
+    # ---- news from upstream
+
+    def _on_reset(self, request: UpstreamRequest, reset: Reset) -> Response | LocalReply | None:
+        stream, reason = self.stream, reset.reason
+        self._sent_anything = self._sent_anything or request.sent
+        dropped = reason == "overflow"
+        if reset.transport_failure:
+            stream.upstream_transport_failure = reset.transport_failure.replace(" ", "_")
+        if dropped:
+            self._count_stat("upstream_rq_pending_overflow" if request.no_host else "upstream_rq_active_overflow")
+            if request.no_host:
+                stream.upstream_host = None
+        else:
+            self._report(request, "connect_failed")
+        stream.telling.step(
+            "upstream request", self.cluster.ref, "attempt {} to {}: {}", request.number, request.host.endpoint, reason
+        )
+        if self._retry_reset(reason, request, after_timeout=False):
+            return None
+        self._requests.remove(request)
+        status = 502 if reason == "protocol error" else 503
+        if self._response is None:
+            charge_response(stream, self.cluster.name, status)
+        if self._others_may_answer():
+            return None
+        started = self._response is not None
+        details = "upstream_reset_after_response_started" if started else "upstream_reset_before_response_started"
+        transport = f"|{reset.transport_failure}" if reset.transport_failure else ""
+        details = f"{details}{{{reason}{transport}}}".replace(" ", "_")
+        again = "retried and the latest " if self._count > 1 else ""
+        body = f"upstream connect error or disconnect/reset before headers. {again}reset reason: {reason}"
+        extra = (("x-envoy-overloaded", "true"),) if dropped and not self.config.suppress_envoy_headers else ()
+        return self._end(LocalReply(status, details, body, (RESPONSE_FLAGS[reason],), extra))
+
+    def _on_headers(
+        self, request: UpstreamRequest, response: Response, now_ms: float
+    ) -> Response | LocalReply | Recreated | None:
+        stream = self.stream
+        self._sent_anything = True
+        self._report_answer(request, response)
+        could_not_retry = False
+        if self.retry is not None:
+            would = self.retry.would_retry_headers(response, stream.headers)
+            if request.retried:
+                could_not_retry = would != NO
+            else:
+                if would == WITH_BACKOFF and self.retry.policy.reset_headers:
+                    self.retry.note_reset_header(response.headers, now_ms)
+                status = self._spend_retry(would, response.status, after_timeout=False)
+                if status == YES:
+                    request.abandon(now_ms, str(response.status))
+                    self._requests.remove(request)
+                    return None
+                could_not_retry = status in SPENT
+        redirect = self.forward.internal_redirect_policy
+        if redirect is not None and response.status in redirect.response_codes:
+            recreated = follow_redirect(stream, redirect, response, body_kept=self.body_kept)
+            if recreated is not None:
+                request.abandon(now_ms, str(response.status))
+                self._count_stat("upstream_internal_redirect_succeeded_total")
+                self._abandon_all(now_ms)
+                self._clean_up()
+                return recreated
+            self._count_stat("upstream_internal_redirect_failed_total")
+        if could_not_retry and self._others_may_answer(besides=request):
+            request.abandon(now_ms, str(response.status))
+            self._requests.remove(request)
+            return None
+        return self._accept(request, response, now_ms)
+
+    def _accept(self, request: UpstreamRequest, response: Response, now_ms: float) -> Response | LocalReply | None:
+        """Give this answer to the client; other attempts are reset."""
+        stream = self.stream
+        for other in self._requests:
+            if other is not request:
+                other.abandon(now_ms, "reset")
+        self._requests = [request]
+        self._pending.clear()
+        self._release_retry()
+        self.retry = None
+        if not self.config.suppress_envoy_headers:
+            response.headers.set("x-envoy-upstream-service-time", "*")
+        charge_response(stream, self.cluster.name, response.status)
+        stream.upstream_host = request.host.endpoint
+        stream.details = "via_upstream"
+        for cookie in self._set_cookies():
+            response.headers.items.append(("set-cookie", cookie))
+        stream.telling.step(
+            "response", None, "attempt {}: {} from {}", request.number, response.status, request.host.endpoint
+        )
+        finalize_response(stream, response)
+        if self.forward.include_attempt_count_in_response:
+            response.headers.set("x-envoy-attempt-count", str(self._count))
+        if not response.cut:
+            self._clean_up()
+            return response
+        self._response = response
+        self._idle_due = now_ms + self._idle_ms
+        return None
+
+    def _set_cookies(self) -> tuple[str, ...]:
+        cookies = self.stream.facts.get("set_cookies", ())
+        assert isinstance(cookies, (list, tuple))
+        return tuple(cookies)
+
+    # ---- retries
+
+    def _retry_reset(self, reason: str, request: UpstreamRequest, *, after_timeout: bool) -> bool:
+        """Retry after a reset if that is wanted and possible (``maybeRetryReset``)."""
+        if self._response is not None or self.retry is None or request.retried:
+            return False
+        self._sent_anything = self._sent_anything or request.sent
+        would = self.retry.would_retry_reset(reason, started=self._sent_anything)
+        if self._spend_retry(would, reason, after_timeout=after_timeout) != YES:
+            return False
+        self._requests.remove(request)
+        return True
+
+    def _spend_retry(self, would: str, cause: object, *, after_timeout: bool) -> str:
+        retry, stream = self.retry, self.stream
+        assert retry is not None
+        allowed = stream.proxy.runtime.enabled_percent("upstream.use_retry", 100, stream.world)
+        now_ms = stream.state.now_ms
+        status = retry.should_retry(would, self.exchange.resources, now_ms, allowed)
+        if status == YES:
+            wait_ms = retry.back_off_ms(stream.world.chance) if would == WITH_BACKOFF else 0.0
+            self._pending.append((now_ms + wait_ms, after_timeout))
+            stream.telling.step(
+                "retry", retry.policy.ref, "after {}: retry in {} ms, {} left", cause, wait_ms, retry.remaining
+            )
+        elif status == LIMIT_EXCEEDED:
+            self._count_stat("upstream_rq_retry_limit_exceeded")
+            stream.flag("URX")
+            stream.telling.step("retry", retry.policy.ref, "after {}: no retry, none is left", cause)
+        elif status == OVERFLOW:
+            self._count_stat("upstream_rq_retry_overflow")
+            stream.flag("UO")
+            limit = self.exchange.resources.max_retries(now_ms)
+            stream.telling.step(
+                "circuit breakers",
+                self.exchange.resources.limits.ref,
+                "after {}: no retry, {} at once are allowed",
+                cause,
+                limit,
+            )
+        elif status == NOT_WANTED and self._count > 1:
+            self._count_stat("upstream_rq_retry_success")
+        elif status == NOT_WANTED and would == NO and isinstance(cause, str):
+            stream.telling.step("retry", retry.policy.ref, "after {}: retry_on does not ask for a retry", cause)
+        return status
+
+    def _do_retry(self, *, after_timeout: bool) -> LocalReply | None:
+        stream, headers = self.stream, self.stream.headers
+        self._count += 1
+        stream.facts["attempt_count"] = self._count
+        self._count_stat("upstream_rq_retry")
+        stream.telling.attempt = self._count
+        host = self.choose_host()
+        if host is None:
+            return self.no_healthy_upstream()
+        if self.forward.include_request_attempt_count:
+            headers.set("x-envoy-attempt-count", str(self._count))
+        if self.forward.include_is_timeout_retry_header:
+            headers.set("x-envoy-is-timeout-retry", "true" if after_timeout else "false")
+        set_timeout_headers(
+            int(stream.state.now_ms - self._started_ms),
+            self.timeouts,
+            self.forward,
+            headers,
+            grpc=self.grpc,
+            envoy_headers=not self.config.suppress_envoy_headers,
+        )
+        self.start(host)
+        return None
+
+    def _others_may_answer(self, besides: UpstreamRequest | None = None) -> bool:
+        return bool(self._pending) or any(r.awaiting_headers and not r.done for r in self._requests if r is not besides)
+
+    # ---- ends
+
+    def _end(self, reply: LocalReply) -> Response | LocalReply:
+        """Answer with ``reply``, or cut the answer that has begun (``onUpstreamAbort``)."""
+        self._abandon_all(self.stream.state.now_ms)
+        self._clean_up()
+        response = self._response
+        if response is not None:
+            self.stream.flag(*reply.flags)
+            response.details = self.stream.details = reply.details
+            return response
+        if reply is MAX_DURATION or reply is STREAM_IDLE:
+            return reply  # the connection manager's own: without the router's headers
+        extra = self._reply_headers()
+        if not extra:
+            return reply
+        return LocalReply(
+            reply.status, reply.details, reply.body, reply.flags, reply.headers + extra, reply.grpc_status
+        )
+
+    def _reply_headers(self) -> tuple[tuple[str, str], ...]:
+        if not self.forward.include_attempt_count_in_response:
+            return ()
+        return (("x-envoy-attempt-count", str(self._count)),)
+
+    def _abandon_all(self, now_ms: float) -> None:
+        for request in self._requests:
+            request.abandon(now_ms, "reset")
+        self._requests.clear()
+
+    def _release_retry(self) -> None:
+        if self.retry is not None:
+            self.retry.release(self.exchange.resources)
+
+    def _clean_up(self) -> None:
+        self._release_retry()
+        self._pending.clear()
+        self._global_due = NEVER
+
+    # ---- reports
+
+    def _report(self, request: UpstreamRequest, result: str, code: int | None = None) -> None:
+        stream = self.stream
+        outlier_detection.report(self.cluster, request.host, result, code, stream.state, stream.telling)
+
+    def _report_answer(self, request: UpstreamRequest, response: Response) -> None:
+        code = response.status
+        if self.grpc:
+            status = grpc_status(response.headers)
+            if 0 <= status < len(GRPC_TO_HTTP):
+                code = GRPC_TO_HTTP[status]
+            elif "grpc-status" in response.headers:
+                code = 500
+        self._report(request, "answer", code)
+
+    def _count_stat(self, name: str) -> None:
+        self.stream.telling.count(f"cluster.{self.cluster.name}.{name}")

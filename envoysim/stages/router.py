@@ -1,0 +1,210 @@
+"""The router: from a matched route to the answer (``Filter::decodeHeaders`` in ``source/common/router/router.cc``).
+
+This module holds the way in, in Envoy's order; ``attempts`` plays the attempts themselves. ``forward`` is a
+story in virtual time: everything that can happen next has a due time, and the story sleeps until the earliest.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from ..model.reply import Aborted, LocalReply, Response
+from .attempts import NEVER, Attempts
+from .circuit_breakers import resource_manager
+from .internal_redirect import Recreated
+from .mirror import send_mirrors
+from .retry import NO_RETRY, make_retry_state, parse_uint
+from .route import DirectResponse, Forward, Redirect
+from .route_action import choose_cluster, direct_reply, finalize_request, redirect_reply
+from .timeouts import Timeouts, final_timeouts, is_grpc, stream_deadline_ms, stream_idle_ms
+from .upstream_request import Exchange
+from .upstream_script import Script
+from .upstream_tls import NO_OPTIONS, TransportOptions
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+    from .http_filters.router import RouterFilter
+    from .stream import Story, Stream
+
+End = Response | LocalReply | Aborted | Recreated
+CLIENT_LEFT: Final = Aborted("eof", ("DC",), "downstream_remote_disconnect")
+NO_ROUTE: Final = LocalReply(404, "route_not_found", "", ("NR",))
+SCRIPT: Final = "upstream_script"
+"""``Stream.facts`` key: the request's script goes on over internal redirects."""
+
+
+def forward(stream: Stream, config: RouterFilter) -> Story[End]:
+    """Answer the request as its route says."""
+    route = stream.route
+    if route is None:
+        stream.telling.step("route action", None, "no route: 404 `route_not_found`")
+        return NO_ROUTE
+    action = route.action
+    if isinstance(action, Redirect):
+        return redirect_reply(stream, action)
+    if isinstance(action, DirectResponse):
+        return direct_reply(stream, action)
+    if not isinstance(action, Forward):
+        stream.telling.note(route.ref, "this kind of route action is not modelled: no route assumed")
+        return NO_ROUTE
+    begun = _begin(stream, action, config)
+    if isinstance(begun, LocalReply):
+        return begun
+    state = stream.state
+    end = begun.handle(state.now_ms)
+    while end is None:
+        due = begun.next_ms()
+        if due > state.now_ms:
+            if due == NEVER:
+                stream.telling.step(
+                    "timeouts", action.ref, "the upstream is silent and no timer runs: the client leaves"
+                )
+                return CLIENT_LEFT
+            yield due
+            stream.telling.now_ms = state.now_ms
+        end = begun.handle(state.now_ms)
+    return end
+
+
+def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | LocalReply:
+    """Do everything up to the first attempt, or answer where the request ends before it."""
+    choice = choose_cluster(stream, action)
+    cluster = stream.proxy.cluster(choice.name) if choice.name else None
+    if cluster is None:
+        stream.telling.step("cluster", action.ref, "no cluster `{}`", choice.name)
+        return LocalReply(action.cluster_not_found_status, "cluster_not_found", "", ("NC",))
+    stream.cluster = cluster.name
+    stream.telling.step("cluster", cluster.ref, "cluster `{}`", cluster.name)
+    refusal = _refuse_early(stream, config, cluster)
+    if refusal is not None:
+        return refusal
+    headers, policy = stream.headers, action.retry_policy or NO_RETRY
+    grpc = is_grpc(headers.get("content-type"))
+    deadline_ms = stream_deadline_ms(stream, action, grpc=grpc)
+    timeouts = final_timeouts(
+        action,
+        policy,
+        headers,
+        grpc=grpc,
+        respect_expected=config.respect_expected_rq_timeout,
+        envoy_headers=not config.suppress_envoy_headers,
+    )
+    if action.include_request_attempt_count:
+        headers.set("x-envoy-attempt-count", "1")
+    finalize_request(stream, action, cluster.name)
+    exchange = _exchange(stream, action, config, cluster, timeouts)
+    attempts = Attempts(stream, action, config, cluster, exchange, timeouts, grpc)
+    host = attempts.choose_host()
+    if host is None:
+        return attempts.no_healthy_upstream()
+    _take_router_headers(stream, cluster, timeouts)
+    attempts.retry = make_retry_state(cluster.retry_policy or policy, headers)
+    if len(stream.body) > action.request_body_buffer_limit:
+        attempts.give_up_buffering()
+    mirrors = cluster.mirrors or action.mirrors
+    copied = headers.copy() if mirrors and headers.get(":method") != "CONNECT" else None
+    attempts.set_stream_timers(stream_idle_ms(stream, action), deadline_ms)
+    attempts.start(host)
+    if copied is not None:
+        send_mirrors(stream, mirrors, copied)
+    return attempts
+
+
+def _refuse_early(stream: Stream, config: RouterFilter, cluster: Cluster) -> LocalReply | None:
+    """Strict header checks, maintenance mode, overload drops - in this order."""
+    if config.strict_check_headers:
+        bad = config.first_invalid_header(stream.headers)
+        if bad is not None:
+            name, value = bad
+            body = f"invalid header '{name}' with value '{value}'"
+            return LocalReply(400, f"request_headers_failed_strict_check{{{name}}}", body, ("IH",))
+    stream.headers.remove("x-envoy-upstream-alt-stat-name")
+    if stream.proxy.runtime.enabled_percent(cluster.maintenance_key, 0, stream.world):
+        stream.telling.count(f"cluster.{cluster.name}.upstream_rq_maintenance_mode")
+        headers = () if config.suppress_envoy_headers else (("x-envoy-overloaded", "true"),)
+        return LocalReply(503, "maintenance_mode", "maintenance mode", ("UO",), headers)
+    return _drop_overload(stream, config, cluster.drop_overload) if cluster.drop_overload else None
+
+
+def _drop_overload(stream: Stream, config: RouterFilter, ratio: float) -> LocalReply | None:
+    def reply(words: str, flag: str) -> LocalReply:
+        name = "x-envoy-" + words.replace(" ", "-")
+        headers = () if config.suppress_envoy_headers else ((name, "true"),)
+        return LocalReply(503, words.replace(" ", "_"), words, (flag,), headers)
+
+    if ratio >= 1.0:
+        return reply("unconditional drop overload", "UDO")
+    if stream.world.chance.fraction(round(ratio * 1_000_000), 1_000_000, "drop_overload"):
+        return reply("drop overload", "DO")
+    return None
+
+
+def _take_router_headers(stream: Stream, cluster: Cluster, timeouts: Timeouts) -> None:
+    """Honour and remove what is left of the x-envoy-* request headers (``continueDecodeHeaders``)."""
+    headers = stream.headers
+    timeouts.max_stream_duration_ms = cluster.max_stream_duration_ms or 0
+    duration = headers.get("x-envoy-upstream-stream-duration-ms")
+    if duration is not None:
+        asked = parse_uint(duration)
+        if asked is not None:
+            timeouts.max_stream_duration_ms = asked
+        headers.remove("x-envoy-upstream-stream-duration-ms")
+    if headers.remove("x-envoy-upstream-rq-timeout-alt-response"):
+        timeouts.response_code = 204
+
+
+def _exchange(stream: Stream, action: Forward, config: RouterFilter, cluster: Cluster, timeouts: Timeouts) -> Exchange:
+    script = stream.facts.get(SCRIPT)
+    if not isinstance(script, Script):
+        script = stream.facts[SCRIPT] = Script(stream.request, stream.world, stream.state)
+    raw_tcp = action.connect_config is not None and _ends_tunnel(stream, action)
+    return Exchange(
+        stream,
+        cluster,
+        resource_manager(stream.state, cluster.name, cluster.circuit_breakers, action.priority),
+        script,
+        action.priority,
+        timeouts,
+        tls_options(stream, cluster) if cluster.auto_sni or cluster.auto_san_validation else NO_OPTIONS,
+        raw_tcp,
+        action.auto_host_rewrite,
+        action.append_x_forwarded_host,
+        not config.suppress_envoy_headers,
+    )
+
+
+def _ends_tunnel(stream: Stream, action: Forward) -> bool:
+    """Tell whether a CONNECT (or, where allowed, a POST) is ended here and forwarded as plain TCP."""
+    method = stream.headers.get(":method")
+    return method == "CONNECT" or (
+        method == "POST" and action.connect_config is not None and action.connect_config.allow_post
+    )
+
+
+def _host_of(authority: str) -> str:
+    """Return the host of an authority, without port and brackets."""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    name, _, port = authority.rpartition(":")
+    return name if name and port.isdigit() else authority
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def tls_options(stream: Stream, cluster: Cluster) -> TransportOptions:
+    """Take SNI and expected names from the request (``auto_sni``, ``auto_san_validation``)."""
+    value = stream.headers.get(":authority") or ""
+    if cluster.override_auto_sni_header:
+        value = stream.headers.get(cluster.override_auto_sni_header) or value
+    host = _host_of(value)
+    return TransportOptions(
+        host if cluster.auto_sni and not _is_ip(host) else "",
+        (host,) if cluster.auto_san_validation else (),
+    )

@@ -1,0 +1,88 @@
+"""What the upstream's codec makes of a behaviour: an answer, or a reset with its reason.
+
+Follows ``source/common/http/codec_client.cc`` and the codecs' client sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from ..model.behaviour import ECHO, Behaviour
+from ..model.headers import HeaderMap
+from ..model.reply import LocalReply, Response
+
+if TYPE_CHECKING:
+    from .stream import Stream
+
+CONNECTION_TERMINATION: Final = "connection termination"
+PROTOCOL_ERROR: Final = "protocol error"
+H2_RESETS: Final[Mapping[int, str]] = {7: "remote refused stream reset", 10: "remote error with CONNECT request"}
+"""RST_STREAM code -> reset reason; every other code is a plain remote reset."""
+
+RESETS: Final[Mapping[str, Mapping[str, str]]] = {
+    "HTTP/1.1": {
+        "reset": CONNECTION_TERMINATION,
+        "close": CONNECTION_TERMINATION,
+        "garbage": PROTOCOL_ERROR,
+        "partial": PROTOCOL_ERROR,
+    },
+    "HTTP/2": {
+        "reset": CONNECTION_TERMINATION,
+        "close": CONNECTION_TERMINATION,
+        "garbage": CONNECTION_TERMINATION,
+        "partial": "remote reset",
+    },
+}
+"""Protocol -> action -> reset reason."""
+
+
+def early_reset(behaviour: Behaviour, protocol: str) -> tuple[str, bool] | None:
+    """Return the reset reason of a behaviour that answers nothing, and whether the connection goes with it."""
+    action = behaviour.action
+    if action in ("reset", "close", "garbage"):
+        return RESETS[protocol][action], True
+    if action == "h2_reset" and protocol == "HTTP/2":
+        return H2_RESETS.get(behaviour.reset_code, "remote reset"), False
+    return None
+
+
+def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response | LocalReply | None:
+    """Build the answer as the codec hands it on; ``None`` where the codec refuses it.
+
+    A websocket upgrade that HTTP/1 answers with anything but 101 or an error becomes an empty local reply.
+    """
+    headers = HeaderMap([(n.lower(), v) for n, v in behaviour.headers])
+    body, status = behaviour.body, behaviour.status
+    if behaviour.grpc_status is not None:
+        headers.items += [("content-type", "application/grpc"), ("grpc-status", str(behaviour.grpc_status))]
+        body = ""
+    method, upgrade = stream.headers.get(":method"), _upgrade(stream)
+    if method == "HEAD" or status in (204, 304):
+        body = ""
+    if body == ECHO and (method == "CONNECT" or status == 101 or (upgrade and protocol == "HTTP/2")):
+        body = ""  # nobody echoes into a tunnel
+    if protocol == "HTTP/2":
+        if status == 101:
+            return None
+        if upgrade and status == 200:
+            status, body = 101, ""
+            headers.items += [("upgrade", upgrade), ("connection", "upgrade")]
+    elif upgrade.lower() == "websocket" and status != 101:
+        if status < 400:
+            kept = tuple(p for p in headers.items if p[0] != "content-length")
+            return LocalReply(status, "websocket_handshake_unsuccessful", headers=kept)
+        headers.remove("upgrade")
+    if body and body != ECHO and "content-length" not in headers and not behaviour.trailers:
+        headers.items.append(("content-length", str(len(body.encode()))))
+    trailers = HeaderMap([(n.lower(), v) for n, v in behaviour.trailers]) if behaviour.trailers else None
+    return Response(status, headers, body, trailers, cut=behaviour.action in ("partial", "stall"))
+
+
+def _upgrade(stream: Stream) -> str:
+    return (stream.headers.get("upgrade") or "") if stream.upgrade else ""
+
+
+def closes_connection(response: Response) -> bool:
+    """Tell whether the upstream closes an HTTP/1 connection after this answer."""
+    return "close" in (response.headers.get("connection") or "").lower()
