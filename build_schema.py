@@ -1,8 +1,8 @@
 """Derive Envoy's protobuf schema from envoy-data-plane when the package is built.
 
 Run by hatchling (``[tool.hatch.build.hooks.custom]``) or by hand: ``python build_schema.py``. Writes a serialized
-``FileDescriptorSet`` to ``envoysim/schema/descriptors.binpb``: the v3 messages that envoy-data-plane's dataclasses describe, the
-well-known types, and the vendor messages of ``protos/``. Nothing derived is committed.
+``FileDescriptorSet`` to ``envoysim/schema/descriptors.binpb``: the v3 messages that envoy-data-plane's dataclasses
+describe, the well-known types, and the vendor messages of ``protos/``. Nothing derived is committed.
 """
 
 from __future__ import annotations
@@ -90,14 +90,14 @@ def derive() -> bytes:
     return found.SerializeToString()
 
 
-def _registered() -> tuple[dict[str, tuple[str, str, type]], dict[type, str]]:
+def _registered() -> tuple[dict[str, tuple[str, str, type | None]], dict[type, str]]:
     """Import every module and return {full name: (package, name below it, class)} and the reverse."""
     import envoy_data_plane
     from envoy_data_plane.message_pool import default_message_pool
 
     for module in pkgutil.walk_packages(envoy_data_plane.__path__, "envoy_data_plane."):
         importlib.import_module(module.name)
-    messages: dict[str, tuple[str, str, type]] = {}
+    messages: dict[str, tuple[str, str, type | None]] = {}
     classes: dict[type, str] = {}
     for url, cls in default_message_pool.url_to_type.items():
         full = url.split("/", 1)[1]
@@ -106,6 +106,10 @@ def _registered() -> tuple[dict[str, tuple[str, str, type]], dict[type, str]]:
         package = _package(cls)
         messages[full] = (package, full[len(package) + 1 :], cls)
         classes[cls] = full
+    for full in sorted(_missing_fields()):
+        if full not in messages:  # a whole message that envoy-data-plane lacks
+            package = ".".join(part for part in full.split(".") if part[0].islower())
+            messages[full] = (package, full[len(package) + 1 :], None)
     for full in [m for m in messages if "." in messages[m][1]]:
         package, below, _ = messages[full]
         if f"{package}.{below.split('.')[0]}" not in messages:
@@ -122,7 +126,7 @@ class _Builder:
     """Turns one top-level message, with those nested in it, into a DescriptorProto."""
 
     def __init__(
-        self, messages: dict[str, tuple[str, str, type]], classes: dict[type, str], enums: dict[type, str]
+        self, messages: dict[str, tuple[str, str, type | None]], classes: dict[type, str], enums: dict[type, str]
     ) -> None:
         self._messages = messages
         self._classes = classes
@@ -133,10 +137,10 @@ class _Builder:
     def message(self, full: str) -> descriptor_pb2.DescriptorProto:
         _, below, cls = self._messages[full]
         proto = descriptor_pb2.DescriptorProto(name=below.rsplit(".", 1)[-1])
-        hints = _hints(cls)
+        hints = _hints(cls) if cls is not None else {}
         oneofs: dict[str, int] = {}
         optionals = []
-        for field in dataclasses.fields(cls):
+        for field in dataclasses.fields(cls) if cls is not None else ():
             meta = field.metadata.get("betterproto")
             if meta is None:
                 continue
@@ -319,7 +323,7 @@ def _groups(graph: dict[str, set[str]]) -> list[list[str]]:
 
 def _file(
     group: list[str],
-    messages: dict[str, tuple[str, str, type]],
+    messages: dict[str, tuple[str, str, type | None]],
     built: dict[str, descriptor_pb2.DescriptorProto],
     dependencies: dict[str, set[str]],
     file_of: dict[str, str],

@@ -1,0 +1,189 @@
+"""A dump: what a proxy has, by kind and name, and what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..model.outcome import Note
+from ..model.ref import Ref
+from .hosts import HostStatus, host_statuses, is_clusters, load_assignments
+from .lazy import Node, get, is_list, is_object, key_of, plain
+from .resource import SERVING, Resource
+from .sections import static_resources
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One parsed source: ``name`` as the user gave it, ``root`` the JSON."""
+
+    name: str
+    root: Node
+
+
+class Dump:
+    """Everything the sources hold; nothing is decoded before it is touched."""
+
+    def __init__(self, documents: Sequence[Document], resources: Sequence[Resource], notes: list[Note]) -> None:
+        self.documents = tuple(documents)
+        self.notes = notes
+        """Grows while resources are decoded: every unknown field and type, with its place."""
+        self.all_resources = (*resources, *self._from_bootstrap(resources))
+
+    def _from_bootstrap(self, resources: Sequence[Resource]) -> Iterator[Resource]:
+        """A bootstrap's static resources, unless the same document lists them in sections of their own."""
+        listed = {(r.ref.source, r.kind) for r in resources if r.state == "static" and r.kind != "bootstrap"}
+        for resource in resources:
+            if resource.kind == "bootstrap":
+                for found in static_resources(resource, self.notes):
+                    if (found.ref.source, found.kind) not in listed:
+                        yield found
+
+    def _serving(self, kind: str) -> Iterator[Resource]:
+        for resource in self.all_resources:
+            if resource.kind == kind and resource.state in SERVING:
+                yield resource
+
+    def _by_name(self, kind: str) -> dict[str, Resource]:
+        """By name; what was added over xDS goes before static, the first source before later ones."""
+        found: dict[str, Resource] = {}
+        for resource in self._serving(kind):
+            known = found.get(resource.name)
+            if known is None or (known.state == "static" and resource.state == "active"):
+                found[resource.name] = resource
+        return found
+
+    @cached_property
+    def listeners(self) -> tuple[Resource, ...]:
+        """The listeners that serve, each name once."""
+        named: dict[object, Resource] = {}
+        for resource in self._serving("listener"):
+            key: object = resource.name or resource.ref
+            if key not in named or (named[key].state == "static" and resource.state == "active"):
+                named[key] = resource
+        return tuple(named.values())
+
+    @cached_property
+    def route_configurations(self) -> Mapping[str, Resource]:
+        """Route configurations by name."""
+        return self._by_name("route_configuration")
+
+    @cached_property
+    def clusters(self) -> Mapping[str, Resource]:
+        """Static and dynamic active clusters by name."""
+        return self._by_name("cluster")
+
+    @cached_property
+    def load_assignments(self) -> Mapping[str, Resource]:
+        """ClusterLoadAssignments by ``cluster_name``: the EDS service name, or the cluster's name."""
+        found = self._by_name("endpoint")
+        for index, document in enumerate(self.documents):
+            if is_clusters(document.root):
+                for name, assignment in load_assignments(document.root):
+                    if name not in found:
+                        ref = Ref(index, ())
+                        found[name] = Resource("endpoint", name, ref, "active", assignment, self.notes)
+        return found
+
+    @cached_property
+    def scoped_routes(self) -> Mapping[str, tuple[Resource, ...]]:
+        """Scoped route configurations by the name of the HCM's ``scoped_routes``."""
+        found: dict[str, list[Resource]] = {}
+        for resource in self._serving("scoped_route"):
+            found.setdefault(resource.group, []).append(resource)
+        return {name: tuple(scopes) for name, scopes in found.items()}
+
+    @cached_property
+    def secrets(self) -> Mapping[str, Resource]:
+        """Secrets by name, static and SDS."""
+        return self._by_name("secret")
+
+    @cached_property
+    def extension_configs(self) -> Mapping[str, Resource]:
+        """ECDS TypedExtensionConfigs by name."""
+        return self._by_name("extension_config")
+
+    @cached_property
+    def bootstrap(self) -> Resource | None:
+        """The bootstrap, if a source has one."""
+        return next((r for r in self.all_resources if r.kind == "bootstrap"), None)
+
+    @cached_property
+    def host_statuses(self) -> Mapping[tuple[str, str], HostStatus]:
+        """``/clusters``' word on each host by (cluster, ``ip:port``); empty when no source has it."""
+        return {
+            (status.cluster, status.address): status
+            for document in self.documents
+            if is_clusters(document.root)
+            for status in host_statuses(document.root)
+        }
+
+    @cached_property
+    def has_endpoints(self) -> bool:
+        """Whether the sources tell the endpoints of EDS clusters."""
+        if self.load_assignments:
+            return True
+        return any(
+            get(d.root, "configs") is not None and _has_section(d.root, "EndpointsConfigDump") for d in self._objects()
+        )
+
+    def _objects(self) -> Iterator[Document]:
+        return (d for d in self.documents if is_object(d.root))
+
+    # --- places ---------------------------------------------------------------------------------------------------
+
+    def pointer(self, ref: Ref) -> str:
+        """Return the JSON pointer of ``ref`` in the document's own spelling; ``file#pointer`` with several sources."""
+        node: Node = self.documents[ref.source].root if self.documents else None
+        parts: list[str] = []
+        for part in ref.path:
+            node, words = _descend(node, part)
+            parts += words
+        pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+        return pointer if len(self.documents) < 2 else f"{self.documents[ref.source].name}#{pointer}"
+
+    def at_pointer(self, pointer: str) -> Any:
+        """Return what stands at a pointer as plain Python; raises KeyError or IndexError when nothing does."""
+        document = self.documents[0]
+        name, hash_sign, rest = pointer.rpartition("#")
+        if hash_sign:
+            named = [d for d in self.documents if d.name == name]
+            if not named:
+                raise KeyError(f"no source `{name}`")
+            document, pointer = named[0], rest
+        node = document.root
+        for part in pointer.split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            if is_list(node):
+                node = list(node)[int(key)]
+            elif is_object(node):
+                node = node[key]
+            else:
+                raise KeyError(key)
+        return plain(node)
+
+
+def _descend(node: Node, part: str | int) -> tuple[Node, list[str]]:
+    """Follow one step of a Ref: own spelling of fields, the ``value`` of a TypedStruct; absent fields are kept."""
+    if isinstance(part, int):
+        if is_list(node) and part < len(node):
+            return node[part], [str(part)]
+        if is_object(node) and part == 0:  # a single value stands for a list of one
+            return node, []
+        return None, [str(part)]
+    if not is_object(node):
+        return None, [part]
+    key = key_of(node, part)
+    if key in node:
+        return node[key], [key]
+    inner = node.get("value")
+    if is_object(inner) and (node.get("type_url") or node.get("typeUrl")):
+        below, words = _descend(inner, part)
+        return below, ["value", *words]
+    return None, [part]
+
+
+def _has_section(root: Node, name: str) -> bool:
+    return any(is_object(s) and str(s.get("@type", "")).endswith("." + name) for s in get(root, "configs"))

@@ -1,0 +1,177 @@
+"""Bytes of a source: files, folders, standard input, an admin address; compressed or not; JSON or YAML."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import simdjson
+
+from ..errors import SourceError
+from .lazy import Node, is_list, is_object
+
+SUFFIXES = frozenset({".json", ".yaml", ".yml", ".gz", ".zst", ".golden"})
+MAX_NESTING = 512
+LIVE_PATHS = ("/config_dump?include_eds", "/clusters?format=json")
+LIVE_SECONDS = 30.0
+
+
+def read_source(source: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of a source; a folder yields every configuration file in it, an address two answers.
+
+    Raises SourceError for what cannot be read.
+    """
+    if source == "-":
+        yield "-", _decompressed("-", sys.stdin.buffer.read())
+    elif source.startswith(("http://", "https://")):
+        yield from _live(source)
+    else:
+        yield from _files(source)
+
+
+def _files(source: str) -> Iterator[tuple[str, bytes]]:
+    path = Path(source)
+    try:
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.is_file())
+            if not found:
+                raise SourceError("no configuration file in this folder", place=source)
+            for child in found:
+                yield str(child), _decompressed(str(child), child.read_bytes())
+        else:
+            yield source, _decompressed(source, path.read_bytes())
+    except FileNotFoundError:
+        raise SourceError("no such file", place=source, help=_similar(path)) from None
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror or error}", place=source) from None
+
+
+def _similar(path: Path) -> str | None:
+    import difflib
+
+    try:
+        close = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
+    except OSError:
+        return None
+    return f"did you mean `{path.with_name(close[0])}`?" if close else None
+
+
+def _decompressed(name: str, data: bytes) -> bytes:
+    try:
+        if data[:2] == b"\x1f\x8b":
+            return gzip.decompress(data)
+        if data[:4] == b"\x28\xb5\x2f\xfd":
+            try:
+                import zstandard
+            except ImportError:
+                raise SourceError("zstd-compressed", place=name, help="pip install 'envoysim[zstd]'") from None
+            return bytes(zstandard.ZstdDecompressor().decompressobj().decompress(data))
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"broken compression: {error}", place=name) from None
+    return data
+
+
+def _live(address: str) -> Iterator[tuple[str, bytes]]:
+    """Ask a proxy's admin interface for its dump with endpoints, and for the health of its hosts."""
+    import urllib.error
+    import urllib.request
+
+    base = address.rstrip("/")
+    for path in LIVE_PATHS:
+        try:
+            with urllib.request.urlopen(base + path, timeout=LIVE_SECONDS) as answer:
+                yield base + path.split("?")[0], answer.read()
+        except urllib.error.HTTPError as error:
+            raise SourceError(f"answered {error.code} to {path}", place=base) from None
+        except (urllib.error.URLError, OSError, ValueError) as error:
+            raise SourceError(f"cannot be reached: {getattr(error, 'reason', error)}", place=base) from None
+
+
+def parse(name: str, data: bytes) -> Node:
+    """Parse JSON lazily, or YAML; raises SourceError with the place of what is wrong."""
+    head = data[:64].lstrip(b"\xef\xbb\xbf").lstrip()
+    if not data.strip():
+        raise SourceError("empty", place=name)
+    if head[:1] == b"<":
+        raise SourceError(
+            "an HTML or XML page, not a dump", place=name, help="did the admin address or a proxy answer?"
+        )
+    if head[:1] in (b"{", b"["):
+        return _parse_json(name, data)
+    return _parse_yaml(name, data)
+
+
+def _parse_json(name: str, data: bytes) -> Node:
+    try:
+        root = simdjson.Parser().parse(data)
+    except (ValueError, RuntimeError) as error:
+        if head_is_yaml(data):
+            return _parse_yaml(name, data)
+        raise SourceError(f"not JSON: {_json_error(data, error)}", place=name) from None
+    except (UnicodeDecodeError, MemoryError) as error:
+        raise SourceError(f"not JSON: {error}", place=name) from None
+    if not (is_object(root) or is_list(root)):
+        raise SourceError("not an Envoy configuration: neither an object nor a list", place=name)
+    return root
+
+
+def head_is_yaml(data: bytes) -> bool:
+    """Flow-style YAML may open with a brace: unquoted keys tell it."""
+    line = data.lstrip()[:200].split(b"\n", 1)[0]
+    return line[:1] == b"{" and b'"' not in line and b":" in line
+
+
+def _json_error(data: bytes, error: Exception) -> str:
+    """Say where: simdjson does not, the standard library does (unless the nesting would exhaust it)."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as bad:
+        return f"invalid UTF-8 at byte {bad.start}"
+    if text[: 4 * MAX_NESTING].count("[") + text[: 4 * MAX_NESTING].count("{") > MAX_NESTING:
+        return "nested too deeply"
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as place:
+        what = "truncated" if place.pos >= len(text.rstrip()) - 1 else place.msg[:1].lower() + place.msg[1:]
+        return f"{what} at line {place.lineno} column {place.colno}"
+    except RecursionError:
+        return "nested too deeply"
+    return str(error).splitlines()[0][:200]
+
+
+def _parse_yaml(name: str, data: bytes) -> Node:
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C or Python, chosen here
+        """Knows Envoy's own tag."""
+
+    Loader.add_constructor("!ignore", lambda loader, node: None)  # Envoy skips what is tagged so
+    try:
+        documents: list[Any] = [d for d in yaml.load_all(data, Loader=Loader) if d is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1} column {mark.column + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SourceError(f"neither JSON nor YAML: {problem}{where}", place=name) from None
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise SourceError(f"neither JSON nor YAML: {str(error).splitlines()[0]}", place=name) from None
+    if len(documents) > 1:
+        return [item for d in documents for item in (d if isinstance(d, list) else [d])]
+    root = documents[0] if documents else {}
+    if not isinstance(root, (dict, list)):
+        raise SourceError("not an Envoy configuration: plain text", place=name)
+    return _stringified(root)
+
+
+def _stringified(value: Any) -> Any:
+    """Turn YAML's dates and non-text keys into what JSON would have."""
+    if isinstance(value, dict):
+        return {k if isinstance(k, str) else json.dumps(k, default=str): _stringified(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_stringified(v) for v in value]
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)

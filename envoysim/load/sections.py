@@ -1,0 +1,190 @@
+"""The sections of ``/config_dump``: where each kind of resource stands, and in which state.
+
+Source: api/envoy/admin/v3/config_dump.proto and config_dump_shared.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ..model.outcome import Note
+from ..model.ref import Ref
+from ..schema import TYPED_STRUCTS, type_name
+from .lazy import Node, elements, get, is_object, text
+from .resource import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A list in a section: each element holds the resource in ``field``; ``item`` names the element's own type."""
+
+    section: str
+    list: str
+    item: str
+    field: str
+    kind: str
+    state: str
+
+
+ROWS: Final = (
+    Row("ListenersConfigDump", "static_listeners", "StaticListener", "listener", "listener", "static"),
+    Row("ListenersConfigDump", "dynamic_listeners", "DynamicListener", "listener", "listener", "dynamic"),
+    Row("ListenersConfigDump", "dynamic_active_listeners", "", "listener", "listener", "active"),
+    Row("ListenersConfigDump", "dynamic_warming_listeners", "", "listener", "listener", "warming"),
+    Row("ListenersConfigDump", "dynamic_draining_listeners", "", "listener", "listener", "draining"),
+    Row("ClustersConfigDump", "static_clusters", "StaticCluster", "cluster", "cluster", "static"),
+    Row("ClustersConfigDump", "dynamic_active_clusters", "DynamicCluster", "cluster", "cluster", "active"),
+    Row("ClustersConfigDump", "dynamic_warming_clusters", "", "cluster", "cluster", "warming"),
+    Row(
+        "RoutesConfigDump", "static_route_configs", "StaticRouteConfig", "route_config", "route_configuration", "static"
+    ),
+    Row(
+        "RoutesConfigDump",
+        "dynamic_route_configs",
+        "DynamicRouteConfig",
+        "route_config",
+        "route_configuration",
+        "active",
+    ),
+    Row(
+        "EndpointsConfigDump",
+        "static_endpoint_configs",
+        "StaticEndpointConfig",
+        "endpoint_config",
+        "endpoint",
+        "static",
+    ),
+    Row(
+        "EndpointsConfigDump",
+        "dynamic_endpoint_configs",
+        "DynamicEndpointConfig",
+        "endpoint_config",
+        "endpoint",
+        "active",
+    ),
+    Row("SecretsConfigDump", "static_secrets", "StaticSecret", "secret", "secret", "static"),
+    Row("SecretsConfigDump", "dynamic_active_secrets", "DynamicSecret", "secret", "secret", "active"),
+    Row("SecretsConfigDump", "dynamic_warming_secrets", "", "secret", "secret", "warming"),
+    Row("EcdsConfigDump", "ecds_filters", "EcdsFilterConfig", "ecds_filter", "extension_config", "active"),
+)
+STATES: Final = (("active_state", "active"), ("warming_state", "warming"), ("draining_state", "draining"))
+SCOPED: Final = (
+    ("inline_scoped_route_configs", "InlineScopedRouteConfigs", "static"),
+    ("dynamic_scoped_route_configs", "DynamicScopedRouteConfigs", "active"),
+)
+
+
+def section_resources(section: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+    """Yield the resources of one element of ``configs``: a section, or one item of a ``?resource=`` dump."""
+    name = type_name(text(section, "@type"))
+    parts = name.split(".")
+    if parts[:3] not in (["envoy", "admin", "v3"], ["envoy", "admin", "v2alpha"]):
+        yield from _bare(section, name, ref, notes)
+        return
+    if parts[3] == "BootstrapConfigDump":
+        bootstrap = get(section, "bootstrap")
+        if is_object(bootstrap):
+            yield Resource("bootstrap", "bootstrap", ref.at("bootstrap"), "static", bootstrap, notes)
+        return
+    known = False
+    for row in ROWS:
+        if row.section != parts[3]:
+            continue
+        known = True
+        if len(parts) == 4:
+            for index, item in elements(section, row.list):
+                yield from _item(item, row, ref.at(row.list, index), notes)
+        elif row.item == parts[4]:
+            yield from _item(section, row, ref, notes)
+    if parts[3] == "ScopedRoutesConfigDump":
+        yield from _scoped(section, parts, ref, notes)
+    elif not known:
+        notes.append(Note(ref, f"unknown section `{name}`"))
+
+
+def _bare(section: Node, name: str, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+    """A masked or hand-made dump may hold resources themselves."""
+    from .resource import TYPES
+
+    for kind, full in TYPES.items():
+        if full == name:
+            yield Resource(kind, resource_name(section, kind), ref, "active", section, notes)
+            return
+    notes.append(Note(ref, f"unknown section `{name}`" if name else "a section without `@type`"))
+
+
+def _item(item: Node, row: Row, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+    if not is_object(item):
+        notes.append(Note(ref, "not an object: skipped"))
+        return
+    version = text(item, "version_info")
+    if row.state != "dynamic":
+        resource = get(item, row.field)
+        if is_object(resource):
+            yield _made(resource, row.kind, ref.at(row.field), row.state, version, notes, text(item, "name"))
+    else:
+        for field, state in STATES:
+            part = get(item, field)
+            if is_object(part) and is_object(resource := get(part, row.field)):
+                version = text(part, "version_info")
+                place = ref.at(field, row.field)
+                yield _made(resource, row.kind, place, state, version, notes, text(item, "name"))
+    error = get(item, "error_state")
+    if is_object(error):
+        failed = get(error, "failed_configuration")
+        place = ref.at("error_state", "failed_configuration")
+        problem = text(error, "details") or "rejected"
+        rejected = failed if is_object(failed) else {}
+        name = resource_name(rejected, row.kind) or text(item, "name")
+        version = text(error, "version_info")
+        yield Resource(row.kind, name, place, "error", rejected, notes, version=version, problem=problem)
+
+
+def _made(raw: Node, kind: str, ref: Ref, state: str, version: str, notes: list[Note], name: str) -> Resource:
+    problem = "not ready: it waits for something it depends on" if state == "warming" else None
+    own = resource_name(raw, kind) or name
+    return Resource(kind, own, ref, state, _unwrapped(raw), notes, version=version, problem=problem)
+
+
+def _unwrapped(raw: Node) -> Node:
+    """A resource given as a TypedStruct stands for its value."""
+    if type_name(text(raw, "@type")) in TYPED_STRUCTS and is_object(value := get(raw, "value")):
+        return value
+    return raw
+
+
+def _scoped(section: Node, parts: list[str], ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+    for field, item_type, state in SCOPED:
+        groups = elements(section, field) if len(parts) == 4 else [(0, section)] if parts[4] == item_type else []
+        for index, group in groups:
+            place = ref.at(field, index) if len(parts) == 4 else ref
+            for i, scope in elements(group, "scoped_route_configs"):
+                yield Resource(
+                    "scoped_route",
+                    text(scope, "name"),
+                    place.at("scoped_route_configs", i),
+                    state,
+                    scope,
+                    notes,
+                    version=text(group, "version_info"),
+                    group=text(group, "name"),
+                )
+
+
+def resource_name(raw: Node, kind: str) -> str:
+    """Return the name a resource carries itself."""
+    return text(raw, "cluster_name" if kind == "endpoint" else "name")
+
+
+def static_resources(bootstrap: Resource, notes: list[Note]) -> Iterator[Resource]:
+    """Yield the listeners, clusters and secrets of a bootstrap's ``static_resources``."""
+    static = get(bootstrap.raw, "static_resources")
+    if not is_object(static):
+        return
+    for field, kind in (("listeners", "listener"), ("clusters", "cluster"), ("secrets", "secret")):
+        for index, item in elements(static, field):
+            if is_object(item):
+                place = bootstrap.ref.at("static_resources", field, index)
+                yield Resource(kind, resource_name(item, kind), place, "static", item, notes)

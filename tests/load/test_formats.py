@@ -1,0 +1,139 @@
+"""Every format an operator has at hand gives the same resources."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envoysim.load import load
+from envoysim.schema import any_type, enum_name, struct_value
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+CLUSTER = {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "c", "lb_policy": "MAGLEV"}
+LISTENER = {"name": "l", "address": {"socket_address": {"address": "127.0.0.1", "port_value": 80}}, "filter_chains": []}
+A = "type.googleapis.com/envoy.admin.v3."
+
+SHAPES: list[tuple[str, Any]] = [
+    (
+        "config_dump",
+        {"configs": [{"@type": A + "ClustersConfigDump", "dynamic_active_clusters": [{"cluster": CLUSTER}]}]},
+    ),
+    ("resource dump", {"configs": [{"@type": A + "ClustersConfigDump.DynamicCluster", "cluster": CLUSTER}]}),
+    ("camel case array", [{"name": "c", "lbPolicy": "MAGLEV", "connectTimeout": "1s"}]),
+    ("discovery response", {"version_info": "1", "resources": [CLUSTER]}),
+    ("delta response", {"resources": [{"name": "c", "version": "1", "resource": CLUSTER}]}),
+    ("bootstrap", {"static_resources": {"clusters": [{"name": "c", "lb_policy": "MAGLEV"}]}}),
+    ("bare", CLUSTER),
+    (
+        "egctl",
+        {
+            "ns": {
+                "pod": {
+                    "configDump": {
+                        "configs": [{"@type": A + "ClustersConfigDump", "static_clusters": [{"cluster": CLUSTER}]}]
+                    }
+                }
+            }
+        },
+    ),
+    ("istioctl section", {"dynamicActiveClusters": [{"cluster": CLUSTER}]}),
+    ("v2", {"@type": "type.googleapis.com/envoy.api.v2.Cluster", "name": "c", "lb_policy": "MAGLEV"}),
+]
+
+
+@pytest.mark.parametrize(("shape", "document"), SHAPES, ids=[s[0] for s in SHAPES])
+def test_shape(shape: str, document: Any) -> None:
+    dump = load([document])
+
+    assert list(dump.clusters) == ["c"]
+    assert enum_name(dump.clusters["c"].message(), "lb_policy") == "MAGLEV"
+
+
+def test_states() -> None:
+    def listener(name: str) -> dict[str, Any]:
+        return {**LISTENER, "@type": "type.googleapis.com/envoy.config.listener.v3.Listener", "name": name}
+
+    section = {
+        "@type": A + "ListenersConfigDump",
+        "dynamic_listeners": [
+            {
+                "name": "a",
+                "active_state": {"version_info": "1", "listener": listener("a")},
+                "warming_state": {"version_info": "2", "listener": listener("a")},
+                "error_state": {"failed_configuration": listener("a"), "details": "no", "version_info": "3"},
+            },
+            {"name": "b", "warming_state": {"listener": listener("b")}},
+        ],
+    }
+
+    dump = load([{"configs": [section]}])
+
+    assert [(r.name, r.state, r.version) for r in dump.all_resources] == [
+        ("a", "active", "1"),
+        ("a", "warming", "2"),
+        ("a", "error", "3"),
+        ("b", "warming", ""),
+    ]
+    assert [r.name for r in dump.listeners] == ["a"]
+    assert dump.all_resources[2].problem == "no"
+
+
+def test_pointers_use_the_documents_spelling() -> None:
+    filter_ = {
+        "name": "f",
+        "typedConfig": {
+            "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
+            "typeUrl": "type.googleapis.com/x.Y",
+            "value": {"a": 1},
+        },
+    }
+    dump = load([[{"name": "l", "filterChains": [{"filters": [filter_]}]}]])
+    listener = dump.listeners[0]
+    ref = listener.ref.at("filter_chains", 0, "filters", 0, "typed_config")
+
+    assert dump.pointer(ref) == "/0/filterChains/0/filters/0/typedConfig"
+    assert dump.pointer(ref.at("a")) == "/0/filterChains/0/filters/0/typedConfig/value/a"
+    assert dump.pointer(ref.at("nothing", 0)) == "/0/filterChains/0/filters/0/typedConfig/value/nothing/0"
+    config = listener.message().filter_chains[0].filters[0].typed_config
+    assert (any_type(config), struct_value(config)) == ("x.Y", {"a": 1})
+    assert [n.text for n in dump.notes] == ["unknown type `x.Y`"]
+
+
+def test_unknown_fields_are_named_with_their_place() -> None:
+    dump = load([{**CLUSTER, "no_such": 1, "lb_policy": "SOMETHING"}])
+    dump.clusters["c"].message()
+
+    assert [(dump.pointer(n.ref), n.text) for n in dump.notes if n.ref is not None] == [
+        ("/lb_policy", "unknown value `SOMETHING` of ClusterLbPolicy"),
+        ("/no_such", "unknown field `no_such` of envoy.config.cluster.v3.Cluster"),
+    ]
+
+
+def test_clusters_bring_health_and_endpoints() -> None:
+    dump = load([str(FIXTURES / "sidecar/config_dump.json"), str(FIXTURES / "sidecar/clusters.json")])
+    name = "outbound|9080|v2|reviews.default.svc.cluster.local"
+
+    assert dump.host_statuses[name, "10.244.1.23:9080"].eds_health_status == "UNHEALTHY"
+    assert sorted(dump.route_configurations) == ["9080", "inbound|9080||"]
+
+
+@pytest.mark.parametrize("name", ["edge", "sidecar", "ingress", "tcp"])
+def test_fixtures_are_known_whole(name: str) -> None:
+    dump = load(str(FIXTURES / name / "config_dump.json"))
+    for resource in dump.all_resources:
+        resource.message()
+
+    assert dump.notes == []
+
+
+def test_several_proxies_need_a_choice(tmp_path: Path) -> None:
+    section = {"@type": A + "ClustersConfigDump", "static_clusters": [{"cluster": CLUSTER}]}
+    path = tmp_path / "eg.json"
+    path.write_text(json.dumps({"ns": {p: {"configDump": {"configs": [section]}} for p in ("pod-a", "pod-b")}}))
+
+    assert list(load(f"{path}#pod-b").clusters) == ["c"]
+    with pytest.raises(Exception, match="several proxies in one file: `ns/pod-a`, `ns/pod-b`"):
+        load(str(path))
