@@ -9,12 +9,12 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from ..model.reply import LocalReply, Response
-from . import outlier_detection
 from .code_stats import charge_response
 from .hash_policy import compute_hash
+from .host_reports import report, report_answer
 from .internal_redirect import Recreated, follow_redirect
 from .load_balancer import Host, LbContext, choose_host
-from .retry import LIMIT_EXCEEDED, NO, NOT_WANTED, OVERFLOW, WITH_BACKOFF, YES, RetryState, grpc_status
+from .retry_state import LIMIT_EXCEEDED, NO, OVERFLOW, WITH_BACKOFF, YES, RetryState, spend_retry
 from .route_action import finalize_response
 from .timeouts import (
     MAX_DURATION,
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 NEVER: Final = math.inf
-SPENT: Final = {LIMIT_EXCEEDED: "URX", OVERFLOW: "UO"}
-"""Why a wanted retry is not made -> the response flag it leaves."""
-GRPC_TO_HTTP: Final = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401)
-"""gRPC status -> HTTP status, for outlier detection (``Grpc::Utility::grpcToHttpStatus``)."""
+SPENT: Final = frozenset({LIMIT_EXCEEDED, OVERFLOW})
+"""A retry was wanted and could not be made."""
 
 
 class Attempts:
@@ -60,6 +58,7 @@ class Attempts:
         "exchange",
         "forward",
         "grpc",
+        "metadata_match",
         "retry",
         "stream",
         "timeouts",
@@ -73,6 +72,8 @@ class Attempts:
         cluster: Cluster,
         exchange: Exchange,
         timeouts: Timeouts,
+        metadata_match: dict[str, object] | None,
+        *,
         grpc: bool,
     ) -> None:
         self.stream = stream
@@ -81,6 +82,7 @@ class Attempts:
         self.cluster = cluster
         self.exchange = exchange
         self.timeouts = timeouts
+        self.metadata_match = metadata_match
         self.grpc = grpc
         self.retry: RetryState | None = None
         self.body_kept = True
@@ -126,7 +128,7 @@ class Attempts:
 
     def _metadata_match(self) -> dict[str, object] | None:
         """Merge route, connection and request metadata under ``envoy.lb``; the request's wins per key."""
-        stream, route = self.stream, self.forward.metadata_match
+        stream, route = self.stream, self.metadata_match
         connection, request = stream.connection.metadata.get("envoy.lb"), stream.metadata.get("envoy.lb")
         if not connection and not request:
             return route
@@ -141,6 +143,8 @@ class Attempts:
         request = UpstreamRequest(self.exchange, host, self._count)
         self._requests.append(request)
         request.begin(stream.state.now_ms)
+        if self.retry is not None and not request.no_host:
+            self.retry.attempted.append(host)
 
     def no_healthy_upstream(self) -> LocalReply:
         """Answer that no host could be chosen; flags set before stay."""
@@ -195,7 +199,7 @@ class Attempts:
             self._count_stat("upstream_rq_timeout")
             if request.awaiting_headers:
                 if not request.timeout_reported:
-                    self._report(request, "timeout", self.timeouts.response_code)
+                    report(self.stream, self.cluster, request.host, "timeout", self.timeouts.response_code)
                 charge_response(self.stream, self.cluster.name, self.timeouts.response_code)
             request.abandon(now_ms, "timeout")
         self._requests.clear()
@@ -227,7 +231,7 @@ class Attempts:
         telling.step("timeouts", self.forward.ref, "attempt {}: {} ms per try are over", request.number, limit)
         self._count_stat(stat)
         request.abandon(now_ms, "per_try_timeout")
-        self._report(request, "timeout", self.timeouts.response_code)
+        report(self.stream, self.cluster, request.host, "timeout", self.timeouts.response_code)
         if self._retry_reset("local reset", request, after_timeout=True):
             return None
         charge_response(self.stream, self.cluster.name, self.timeouts.response_code)
@@ -236,7 +240,7 @@ class Attempts:
 
     def _on_soft_timeout(self, request: UpstreamRequest) -> None:
         """Hedge: keep the attempt and make another, whatever ``retry_on`` says."""
-        self._report(request, "timeout", self.timeouts.response_code)
+        report(self.stream, self.cluster, request.host, "timeout", self.timeouts.response_code)
         request.timeout_reported = True
         if self._response is not None or self.retry is None:
             return
@@ -264,7 +268,7 @@ class Attempts:
             if request.no_host:
                 stream.upstream_host = None
         else:
-            self._report(request, "connect_failed")
+            report(stream, self.cluster, request.host, "connect_failed")
         stream.telling.step(
             "upstream request", self.cluster.ref, "attempt {} to {}: {}", request.number, request.host.endpoint, reason
         )
@@ -290,7 +294,7 @@ class Attempts:
     ) -> Response | LocalReply | Recreated | None:
         stream = self.stream
         self._sent_anything = True
-        self._report_answer(request, response)
+        report_answer(stream, self.cluster, request.host, response, grpc=self.grpc)
         could_not_retry = False
         if self.retry is not None:
             would = self.retry.would_retry_headers(response, stream.headers)
@@ -372,34 +376,9 @@ class Attempts:
     def _spend_retry(self, would: str, cause: object, *, after_timeout: bool) -> str:
         retry, stream = self.retry, self.stream
         assert retry is not None
-        allowed = stream.proxy.runtime.enabled_percent("upstream.use_retry", 100, stream.world)
-        now_ms = stream.state.now_ms
-        status = retry.should_retry(would, self.exchange.resources, now_ms, allowed)
+        status, wait_ms = spend_retry(stream, retry, would, cause, self.exchange.resources, is_retry=self._count > 1)
         if status == YES:
-            wait_ms = retry.back_off_ms(stream.world.chance) if would == WITH_BACKOFF else 0.0
-            self._pending.append((now_ms + wait_ms, after_timeout))
-            stream.telling.step(
-                "retry", retry.policy.ref, "after {}: retry in {} ms, {} left", cause, wait_ms, retry.remaining
-            )
-        elif status == LIMIT_EXCEEDED:
-            self._count_stat("upstream_rq_retry_limit_exceeded")
-            stream.flag("URX")
-            stream.telling.step("retry", retry.policy.ref, "after {}: no retry, none is left", cause)
-        elif status == OVERFLOW:
-            self._count_stat("upstream_rq_retry_overflow")
-            stream.flag("UO")
-            limit = self.exchange.resources.max_retries(now_ms)
-            stream.telling.step(
-                "circuit breakers",
-                self.exchange.resources.limits.ref,
-                "after {}: no retry, {} at once are allowed",
-                cause,
-                limit,
-            )
-        elif status == NOT_WANTED and self._count > 1:
-            self._count_stat("upstream_rq_retry_success")
-        elif status == NOT_WANTED and would == NO and isinstance(cause, str):
-            stream.telling.step("retry", retry.policy.ref, "after {}: retry_on does not ask for a retry", cause)
+            self._pending.append((stream.state.now_ms + wait_ms, after_timeout))
         return status
 
     def _do_retry(self, *, after_timeout: bool) -> LocalReply | None:
@@ -467,22 +446,6 @@ class Attempts:
         self._release_retry()
         self._pending.clear()
         self._global_due = NEVER
-
-    # ---- reports
-
-    def _report(self, request: UpstreamRequest, result: str, code: int | None = None) -> None:
-        stream = self.stream
-        outlier_detection.report(self.cluster, request.host, result, code, stream.state, stream.telling)
-
-    def _report_answer(self, request: UpstreamRequest, response: Response) -> None:
-        code = response.status
-        if self.grpc:
-            status = grpc_status(response.headers)
-            if 0 <= status < len(GRPC_TO_HTTP):
-                code = GRPC_TO_HTTP[status]
-            elif "grpc-status" in response.headers:
-                code = 500
-        self._report(request, "answer", code)
 
     def _count_stat(self, name: str) -> None:
         self.stream.telling.count(f"cluster.{self.cluster.name}.{name}")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ..model.outcome import Attempt
 from ..model.ref import Ref
 from ..schema import Msg
-from .headers import HeaderMutations, compile_mutations
 from .load_balancer import Host, LbContext, choose_host
 from .runtime import RuntimeFraction, compile_runtime_fraction
-from .upstream_request import NOT_LISTED, upstream_protocol
+from .upstream_connect import upstream_protocol
+from .upstream_request import NOT_LISTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class MirrorPolicy:
     cluster_header: str
     fraction: RuntimeFraction | None
     keep_host: bool
-    mutations: HeaderMutations | None
+    has_mutations: bool
     host_rewrite: str
 
 
@@ -39,7 +39,6 @@ def compile_mirror_policies(msgs: Sequence[Msg], ref: Ref) -> tuple[MirrorPolicy
 
 
 def _compile(msg: Msg, ref: Ref) -> MirrorPolicy:
-    mutations = getattr(msg, "request_headers_mutations", ())
     return MirrorPolicy(
         ref,
         msg.cluster,
@@ -48,7 +47,7 @@ def _compile(msg: Msg, ref: Ref) -> MirrorPolicy:
         if msg.HasField("runtime_fraction")
         else None,
         msg.disable_shadow_host_suffix_append,
-        compile_mutations_of(mutations, ref) if mutations else None,
+        bool(getattr(msg, "request_headers_mutations", ())),
         getattr(msg, "host_rewrite_literal", ""),
     )
 
@@ -56,7 +55,7 @@ def _compile(msg: Msg, ref: Ref) -> MirrorPolicy:
 def send_mirrors(stream: Stream, policies: Sequence[MirrorPolicy], headers: HeaderMap) -> None:
     """Send a copy to the cluster of every policy whose fraction draws the request; ``headers`` are as sent upstream."""
     for policy in policies:
-        if policy.fraction is None or policy.fraction.enabled(stream.proxy.runtime, stream.world, "mirror"):
+        if policy.fraction is None or policy.fraction.enabled(stream.proxy.runtime, stream.world, "mirror", "stream"):
             _send(stream, policy, headers.copy())
 
 
@@ -67,8 +66,8 @@ def _send(stream: Stream, policy: MirrorPolicy, headers: HeaderMap) -> None:
     if cluster is None:
         telling.step("mirror", policy.ref, "no cluster `{}`: not mirrored", name)
         return
-    if policy.mutations is not None:
-        policy.mutations.apply(headers, stream, None)
+    if policy.has_mutations:
+        telling.note(policy.ref, "request_headers_mutations of a mirror are not modelled")
     if policy.host_rewrite:
         headers.set(":authority", policy.host_rewrite)
     if not policy.keep_host:

@@ -14,7 +14,8 @@ from .attempts import NEVER, Attempts
 from .circuit_breakers import resource_manager
 from .internal_redirect import Recreated
 from .mirror import send_mirrors
-from .retry import NO_RETRY, make_retry_state, parse_uint
+from .retry import NO_RETRY, parse_uint
+from .retry_state import make_retry_state
 from .route import DirectResponse, Forward, Redirect
 from .route_action import choose_cluster, direct_reply, finalize_request, redirect_reply
 from .timeouts import Timeouts, final_timeouts, is_grpc, stream_deadline_ms, stream_idle_ms
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 End = Response | LocalReply | Aborted | Recreated
 CLIENT_LEFT: Final = Aborted("eof", ("DC",), "downstream_remote_disconnect")
 NO_ROUTE: Final = LocalReply(404, "route_not_found", "", ("NR",))
+CONNECTION_BUFFER: Final = 1 << 20
 SCRIPT: Final = "upstream_script"
 """``Stream.facts`` key: the request's script goes on over internal redirects."""
 
@@ -94,13 +96,13 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
         headers.set("x-envoy-attempt-count", "1")
     finalize_request(stream, action, cluster.name)
     exchange = _exchange(stream, action, config, cluster, timeouts)
-    attempts = Attempts(stream, action, config, cluster, exchange, timeouts, grpc)
+    attempts = Attempts(stream, action, config, cluster, exchange, timeouts, choice.metadata_match, grpc=grpc)
     host = attempts.choose_host()
     if host is None:
         return attempts.no_healthy_upstream()
     _take_router_headers(stream, cluster, timeouts)
     attempts.retry = make_retry_state(cluster.retry_policy or policy, headers)
-    if len(stream.body) > action.request_body_buffer_limit:
+    if len(stream.body) > min(action.request_body_buffer_limit, CONNECTION_BUFFER):
         attempts.give_up_buffering()
     mirrors = cluster.mirrors or action.mirrors
     copied = headers.copy() if mirrors and headers.get(":method") != "CONNECT" else None

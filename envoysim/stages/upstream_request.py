@@ -16,8 +16,9 @@ from ..model.headers import HeaderMap
 from ..model.outcome import Attempt, Pairs
 from ..model.reply import LocalReply, Response
 from . import upstream_tls
-from .connection_pool import Connecting, ConnectionPool, Ticket
+from .connection_pool import ConnectionPool, Ticket
 from .upstream_answer import PROTOCOL_ERROR, RESETS, closes_connection, early_reset, make_answer
+from .upstream_connect import connect, connecting, mismatch, new_pool, upstream_protocol
 from .upstream_script import Script
 
 if TYPE_CHECKING:
@@ -45,14 +46,6 @@ RESPONSE_FLAGS: Final[Mapping[str, str]] = {
 
 NOT_LISTED: Final = frozenset({"host", "content-length", "transfer-encoding"})
 NOT_LISTED_H2: Final = NOT_LISTED | {"connection", "upgrade", "keep-alive", "proxy-connection"}
-NO_CONNECT: Final = Connecting()
-PLAIN_CONNECT: Final[Mapping[str, Connecting]] = {
-    "HTTP/1.1": Connecting(protocol="HTTP/1.1"),
-    "HTTP/2": Connecting(protocol="HTTP/2"),
-    "TCP": Connecting(protocol="TCP"),
-    "auto": Connecting(protocol="HTTP/1.1"),
-}
-REFUSED: Final = "delayed connect error: Connection refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +101,14 @@ class UpstreamRequest:
 
     def begin(self, now_ms: float) -> None:
         """Ask the pool for a connection (``newStream``)."""
-        exchange = self.exchange
-        key, socket, self.protocol = pool_of(exchange, self.host)
-        pool = self.pool = exchange.stream.state.slot(key, lambda: _new_pool(exchange, self.protocol))
-        outcome = _connecting(exchange, self.host, socket, self.protocol)
+        exchange, host = self.exchange, self.host
+        cluster, stream = exchange.cluster, exchange.stream
+        protocol = self.protocol = "TCP" if exchange.raw_tcp else upstream_protocol(cluster, stream.protocol)
+        options = exchange.tls_options if cluster.transport_sockets.resolve(host).tls else upstream_tls.NO_OPTIONS
+        downstream = id(stream.connection) if cluster.connection_pool_per_downstream_connection else 0
+        key = ("pool", cluster.name, host.endpoint, exchange.priority, protocol, options, downstream)
+        pool = self.pool = stream.state.slot(key, lambda: new_pool(cluster, exchange.resources, protocol))
+        outcome = connecting(exchange.script, cluster, host, protocol, options)
         if outcome.failure:
             pool.close_all()
         self.ticket = pool.new_stream(outcome, now_ms)
@@ -168,10 +165,10 @@ class UpstreamRequest:
         if exchange.raw_tcp:
             return
         endpoint, cluster = self.host.endpoint, exchange.cluster
-        mismatch = _mismatch(exchange, self.host, self.protocol)
-        if mismatch is not None:
+        unreadable = mismatch(exchange.script, exchange.stream.world, cluster, self.host, self.protocol)
+        if unreadable is not None:
             self._note_sent("refused")
-            self.behaviour = mismatch
+            self.behaviour = unreadable
             return
         behaviour = self.behaviour = exchange.script.meets_request(endpoint, cluster.name)
         self._note_sent("")
@@ -278,66 +275,6 @@ class UpstreamRequest:
             pool.cancel(ticket)
 
 
-def _connecting(exchange: Exchange, host: Host, socket: upstream_tls.TransportSocket, protocol: str) -> Connecting:
-    """Decide how a new connection to the host would turn out."""
-    script, cluster = exchange.script, exchange.cluster
-    if script.says_nothing and not socket.tls:
-        return PLAIN_CONNECT[protocol]
-    behaviour = script.meets_connection(host.endpoint, cluster.name)
-    if behaviour is not None:
-        if behaviour.action == "refuse":
-            return Connecting(behaviour.delay_ms, "remote connection failure", REFUSED)
-        return Connecting(cluster.connect_timeout_ms, "connection timeout")
-    if not socket.tls:
-        return PLAIN_CONNECT[protocol]
-    upstream = script.nature(host.endpoint, cluster.name)
-    sni = upstream_tls.server_name(socket, host, exchange.tls_options)
-    failure = upstream_tls.handshake_failure(socket, sni, exchange.tls_options, upstream)
-    if failure is not None:
-        return Connecting(0.0, "remote connection failure", failure)
-    if protocol != "auto":
-        return PLAIN_CONNECT[protocol]
-    alpn = upstream_tls.negotiated_alpn(socket.alpn or ("h2", "http/1.1"), upstream)
-    return PLAIN_CONNECT["HTTP/2" if alpn == "h2" else "HTTP/1.1"]
-
-
-def _mismatch(exchange: Exchange, host: Host, protocol: str) -> Behaviour | None:
-    """Return what an endpoint does with a request it cannot read: plaintext on a TLS port, the wrong HTTP."""
-    if not exchange.stream.world.upstreams:
-        return None
-    upstream = exchange.script.nature(host.endpoint, exchange.cluster.name)
-    if upstream.tls and not exchange.cluster.transport_sockets.resolve(host).tls:
-        return Behaviour("close")
-    if upstream.protocol is not None and upstream.protocol != protocol:
-        return Behaviour("garbage")
-    return None
-
-
-def pool_of(exchange: Exchange, host: Host) -> tuple[tuple[object, ...], upstream_tls.TransportSocket, str]:
-    """Return the pool's key, its transport socket and protocol (``ClusterManagerImpl::httpConnPoolImpl``)."""
-    cluster, stream = exchange.cluster, exchange.stream
-    socket = cluster.transport_sockets.resolve(host)
-    protocol = "TCP" if exchange.raw_tcp else upstream_protocol(cluster, stream.protocol)
-    options = exchange.tls_options if socket.tls else upstream_tls.NO_OPTIONS
-    downstream = id(stream.connection) if cluster.connection_pool_per_downstream_connection else 0
-    return ("pool", cluster.name, host.endpoint, exchange.priority, protocol, options, downstream), socket, protocol
-
-
-def upstream_protocol(cluster: Cluster, downstream: str) -> str:
-    """Return ``HTTP/1.1``, ``HTTP/2`` or ``auto`` (decided by ALPN) (``ClusterInfoImpl::upstreamHttpProtocol``)."""
-    mode = cluster.http_protocol
-    if mode == "downstream":
-        return {"HTTP/1.0": "HTTP/1.1", "HTTP/3": "HTTP/2"}.get(downstream, downstream)
-    return mode
-
-
-def _new_pool(exchange: Exchange, protocol: str) -> ConnectionPool:
-    exchange.resources.pools += 1
-    cluster = exchange.cluster
-    limit = cluster.http2_max_concurrent_streams if protocol in ("HTTP/2", "auto") else 1
-    return ConnectionPool(exchange.resources, limit, cluster.max_requests_per_connection)
-
-
 def update_authority(headers: HeaderMap, hostname: str, exchange: Exchange) -> None:
     """Rewrite the host to the endpoint's (``Http::Utility::updateAuthority``)."""
     old = headers.get(":authority")
@@ -349,3 +286,6 @@ def update_authority(headers: HeaderMap, hostname: str, exchange: Exchange) -> N
             if last != old:
                 headers.append("x-forwarded-host", old)
     headers.set(":authority", hostname)
+
+
+__all__ = ["RESPONSE_FLAGS", "Exchange", "Reset", "UpstreamRequest", "connect", "update_authority"]

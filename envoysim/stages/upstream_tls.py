@@ -252,4 +252,3 @@ def negotiated_alpn(offered: tuple[str, ...], upstream: Upstream) -> str:
     """Return the ALPN protocol an endpoint picks ("" for none): h2 before http/1.1, of those it speaks."""
     speaks = {"HTTP/1.1": ("http/1.1",), "HTTP/2": ("h2",)}.get(upstream.protocol or "", ("h2", "http/1.1"))
     return next((p for p in speaks if p in offered), "")
-

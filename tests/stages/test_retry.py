@@ -10,18 +10,16 @@ from envoysim.model.headers import HeaderMap
 from envoysim.model.ref import NOWHERE
 from envoysim.model.reply import Response
 from envoysim.stages.circuit_breakers import ResourceManager, RetryBudget, Thresholds
-from envoysim.stages.retry import (
+from envoysim.stages.retry import NO_RETRY, RetryPolicy, compile_retry_policy
+from envoysim.stages.retry_state import (
     IMMEDIATELY,
     LIMIT_EXCEEDED,
     NO,
-    NO_RETRY,
     NOT_WANTED,
     OVERFLOW,
     WITH_BACKOFF,
     YES,
-    RetryPolicy,
     RetryState,
-    compile_retry_policy,
     make_retry_state,
 )
 
