@@ -29,7 +29,7 @@ class Proxy:
     @cached_property
     def listeners(self) -> tuple[Listener, ...]:
         """The active listeners, in the dump's order."""
-        return tuple(compile_listener(r.message(), r.ref, self) for r in self.dump.listeners)
+        return tuple(compile_listener(resource, self) for resource in self.dump.listeners)
 
     @cached_property
     def runtime(self) -> Runtime:

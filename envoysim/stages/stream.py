@@ -85,6 +85,8 @@ class DownstreamConnection:
     client_tls: bool = False
     offered_alpn: tuple[str, ...] = ()
     client_certificate: Certificate | None = None
+    restored: bool = False
+    """A listener filter restored the destination (original_dst, proxy_protocol)."""
     transport_protocol: str = "raw_buffer"
     server_name: str = ""
     application_protocols: tuple[str, ...] = ()
