@@ -16,6 +16,7 @@ import sys
 import tempfile
 import typing
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ SCALARS = {
     "sint64": F.TYPE_SINT64,
 }
 
+EnumValues = list[tuple[str, int]]
+
 MISSING = ROOT / "protos" / "missing_fields.txt"
 
 
@@ -73,7 +76,7 @@ def derive() -> bytes:
         proto = found.file.add()
         module.DESCRIPTOR.CopyToProto(proto)
         file_of |= {f"{proto.package}.{m.name}": proto.name for m in proto.message_type}
-    enums: dict[type, str] = {}
+    enums: dict[str, EnumValues] = {}
     built, dependencies = {}, {}
     for top in sorted(name for name in messages if messages[name][1].count(".") == 0):
         builder = _Builder(messages, classes, enums)
@@ -83,8 +86,7 @@ def derive() -> bytes:
     for group in groups:
         for top in group:
             file_of[top] = f"envoysim/{group[0].replace('.', '/')}.proto"
-    for enum, holder in sorted(enums.items(), key=lambda item: item[1]):
-        found.file.append(_enum_file(enum, holder))
+    found.file.extend(_enum_file(holder, values) for holder, values in sorted(enums.items()))
     found.file.extend(_file(group, messages, built, dependencies, file_of) for group in groups)
     found.file.extend(_vendor_files())
     return found.SerializeToString()
@@ -126,12 +128,13 @@ class _Builder:
     """Turns one top-level message, with those nested in it, into a DescriptorProto."""
 
     def __init__(
-        self, messages: dict[str, tuple[str, str, type | None]], classes: dict[type, str], enums: dict[type, str]
+        self, messages: dict[str, tuple[str, str, type | None]], classes: dict[type, str], enums: dict[str, EnumValues]
     ) -> None:
         self._messages = messages
         self._classes = classes
         self._enums = enums
         self._missing = _missing_fields()
+        self._missing_enums = _missing_enums()
         self.uses: set[str] = set()
 
     def message(self, full: str) -> descriptor_pb2.DescriptorProto:
@@ -140,9 +143,11 @@ class _Builder:
         hints = _hints(cls) if cls is not None else {}
         oneofs: dict[str, int] = {}
         optionals = []
+        missing = self._missing.get(full, ())
+        renumbered = {int(number) for _, number, *_ in missing}  # a number that Envoy uses for another field now
         for field in dataclasses.fields(cls) if cls is not None else ():
             meta = field.metadata.get("betterproto")
-            if meta is None:
+            if meta is None or meta.number in renumbered:
                 continue
             item = proto.field.add(name=_field_name(field.name), number=meta.number, label=F.LABEL_OPTIONAL)
             python_type = hints[field.name]
@@ -167,39 +172,57 @@ class _Builder:
         for inner in sorted(m for m in self._messages if m.startswith(prefix) and "." not in m[len(prefix) :]):
             if self._messages[inner][0] == self._messages[full][0]:
                 proto.nested_type.append(self.message(inner))
-        for name, number, kind, *more in self._missing.get(full, ()):
-            if name not in {f.name for f in proto.field}:
-                self._missing_field(proto, name, int(number), kind, more)
+        for name, number, kind, *more in missing:
+            self._missing_field(proto, full, name, int(number), kind, more)
         return proto
 
-    def _missing_field(self, proto: Any, name: str, number: int, kind: str, more: list[str]) -> None:
+    def _missing_field(self, proto: Any, full: str, name: str, number: int, kind: str, more: list[str]) -> None:
         label = F.LABEL_REPEATED if "repeated" in more else F.LABEL_OPTIONAL
         item = proto.field.add(name=name, number=number, label=label)
-        self._named_type(item, kind)
+        if kind.startswith("map:"):
+            _, key_kind, value_kind = kind.split(":", 2)
+            key, value = self._entry(proto, full, item)
+            self._named_type(key, key_kind)
+            self._named_type(value, value_kind)
+        else:
+            self._named_type(item, kind)
         for oneof in (word.removeprefix("oneof:") for word in more if word.startswith("oneof:")):
             names = [o.name for o in proto.oneof_decl]
-            if oneof in names:
-                item.oneof_index = names.index(oneof)
+            if oneof not in names:
+                proto.oneof_decl.add(name=oneof)
+                names.append(oneof)
+            item.oneof_index = names.index(oneof)
 
     def _named_type(self, item: Any, kind: str) -> None:
         if kind in SCALARS:
             item.type = SCALARS[kind]
+        elif kind.startswith("enum:"):
+            full = kind.removeprefix("enum:")
+            self._enum(item, _flat_name(full), self._missing_enums[_flat_name(full)])
         else:
             item.type, item.type_name = F.TYPE_MESSAGE, f".{kind}"
             self.uses.add(self._top(kind))
 
+    def _enum(self, item: Any, name: str, values: EnumValues) -> None:
+        holder = f"envoysim.enums.{name}"
+        self._enums[holder] = self._missing_enums.get(name, values)
+        item.type, item.type_name = F.TYPE_ENUM, f".{holder}.{name.rsplit('_', 1)[-1]}"
+        self.uses.add(holder)
+
     def _map(self, proto: Any, full: str, item: Any, meta: Any, python_type: Any) -> None:
-        entry = "".join(part.capitalize() for part in item.name.split("_")) + "Entry"
         key_type, value_type = typing.get_args(_plain(python_type))
+        key, value = self._entry(proto, full, item)
+        self._type(key, meta.map_meta[0], key_type)
+        self._type(value, meta.map_meta[1], value_type)
+
+    def _entry(self, proto: Any, full: str, item: Any) -> tuple[Any, Any]:
+        """Make ``item`` a map field; return the key and value fields of its entry."""
+        entry = "".join(part.capitalize() for part in item.name.split("_")) + "Entry"
         nested = proto.nested_type.add(name=entry)
         nested.options.map_entry = True
-        for name, number, inner, kind in (
-            ("key", 1, meta.map_meta[0], key_type),
-            ("value", 2, meta.map_meta[1], value_type),
-        ):
-            field = nested.field.add(name=name, number=number, label=F.LABEL_OPTIONAL)
-            self._type(field, inner, kind)
         item.label, item.type, item.type_name = F.LABEL_REPEATED, F.TYPE_MESSAGE, f".{full}.{entry}"
+        key = nested.field.add(name="key", number=1, label=F.LABEL_OPTIONAL)
+        return key, nested.field.add(name="value", number=2, label=F.LABEL_OPTIONAL)
 
     def _type(self, item: Any, meta: Any, python_type: Any) -> None:
         if meta.proto_type in SCALARS:
@@ -207,9 +230,8 @@ class _Builder:
             return
         cls = meta.unwrap() if meta.unwrap is not None else _element(python_type)
         if meta.proto_type == "enum":
-            holder = self._enums.setdefault(cls, f"envoysim.enums.{_holder_name(cls)}")
-            item.type, item.type_name = F.TYPE_ENUM, f".{holder}.{cls.__name__}"
-            self.uses.add(holder)
+            members = [(name, int(member.value)) for name, member in cls.__members__.items()]
+            self._enum(item, _flat_name(f"{_package(cls)}.{cls.__name__}"), members)
             return
         name = self._classes.get(cls) or _well_known(cls)
         item.type, item.type_name = F.TYPE_MESSAGE, f".{name}"
@@ -225,11 +247,28 @@ class _Builder:
 def _missing_fields() -> dict[str, list[list[str]]]:
     """Read the fields that envoy-data-plane lacks, by message."""
     found: dict[str, list[list[str]]] = defaultdict(list)
-    for line in MISSING.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            message, *words = line.split()
+    for message, *words in _missing_lines():
+        if message == "message":  # one without fields
+            found[words[0]] = []
+        elif message != "enum":
             found[message].append(words)
     return found
+
+
+def _missing_enums() -> dict[str, EnumValues]:
+    """Read the enums that envoy-data-plane lacks, or has under other names, by flat name."""
+    found: dict[str, EnumValues] = {}
+    for first, *words in _missing_lines():
+        if first == "enum":
+            pairs = (word.partition("=") for word in words[1:])
+            found[_flat_name(words[0])] = [(name, int(number)) for name, _, number in pairs]
+    return found
+
+
+@cache
+def _missing_lines() -> list[list[str]]:
+    lines = MISSING.read_text(encoding="utf-8").splitlines()
+    return [line.split() for line in lines if line and not line.startswith("#")]
 
 
 def _hints(cls: type) -> dict[str, Any]:
@@ -262,21 +301,22 @@ def _field_name(name: str) -> str:
     return name[:-1] if name.endswith("_") else name
 
 
-def _holder_name(enum: type) -> str:
-    return f"{_package(enum).replace('.', '_')}_{enum.__name__}"
+def _flat_name(full: str) -> str:
+    """``a.b.Outer.Inner`` -> ``a_b_OuterInner``: envoy-data-plane's classes do not say what is nested."""
+    package = [part for part in full.split(".") if part[0].islower()]
+    return "_".join([*package, "".join(full.split(".")[len(package) :])])
 
 
-def _enum_file(enum: Any, holder: str) -> descriptor_pb2.FileDescriptorProto:
+def _enum_file(holder: str, members: EnumValues) -> descriptor_pb2.FileDescriptorProto:
     """An enum in a message of its own: value names would clash within a package."""
     package, _, name = holder.rpartition(".")
     proto = descriptor_pb2.FileDescriptorProto(
         name=f"{holder.replace('.', '/')}.proto", package=package, syntax="proto3"
     )
-    values = proto.message_type.add(name=name).enum_type.add(name=enum.__name__)
-    members = sorted(enum.__members__.items(), key=lambda item: item[1].value != 0)
-    for value_name, member in members:
-        values.value.add(name=value_name, number=member.value)
-    if len({m.value for _, m in members}) < len(members):
+    values = proto.message_type.add(name=name).enum_type.add(name=name.rsplit("_", 1)[-1])
+    for value_name, number in sorted(members, key=lambda member: member[1] != 0):
+        values.value.add(name=value_name, number=number)
+    if len({number for _, number in members}) < len(members):
         values.options.allow_alias = True
     return proto
 
