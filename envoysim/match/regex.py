@@ -39,15 +39,15 @@ class Regex:
         except re2.error as problem:
             text = problem.args[0] if problem.args else problem
             self.error = text.decode() if isinstance(text, bytes) else str(text)
-            return
-        matcher = re2.Set.FullMatchSet(_options())
-        matcher.Add(pattern)
-        matcher.Compile()
-        self._set = matcher
 
     def matches(self, text: str) -> bool:
         """Tell whether the whole of ``text`` matches (``RE2::FullMatch``)."""
-        return self._set is not None and bool(self._set.Match(text))
+        matcher = self._set
+        if matcher is None:
+            if self.error:
+                return False
+            matcher = self._set = _compile_set([self.pattern])
+        return bool(matcher.Match(text))
 
     def groups(self, text: str) -> tuple[str, ...] | None:
         """Return the whole match and its groups for a full match, ``None`` without one."""
@@ -112,6 +112,14 @@ def compile_regex(pattern: str) -> Regex:
     return Regex(pattern)
 
 
+def _compile_set(patterns: Iterable[str]) -> Any:
+    matcher = re2.Set.FullMatchSet(_options())
+    for pattern in patterns:
+        matcher.Add(pattern)
+    matcher.Compile()
+    return matcher
+
+
 class RegexSet:
     """Many patterns asked at once: which of them match the whole text.
 
@@ -120,25 +128,11 @@ class RegexSet:
 
     __slots__ = ("_sets",)
 
-    def __init__(self, patterns: Iterable[tuple[int, str]]) -> None:
-        self._sets: list[tuple[Any, tuple[int, ...]]] = []
-        numbered = [(number, pattern) for number, pattern in patterns if _is_valid(pattern)]
-        for start in range(0, len(numbered), SET_SIZE):
-            chunk = numbered[start : start + SET_SIZE]
-            matcher = re2.Set.FullMatchSet(_options())
-            for _, pattern in chunk:
-                matcher.Add(pattern)
-            matcher.Compile()
-            self._sets.append((matcher, tuple(number for number, _ in chunk)))
+    def __init__(self, numbered: Iterable[tuple[int, Regex]]) -> None:
+        valid = [(number, regex.pattern) for number, regex in numbered if not regex.error]
+        chunks = [valid[start : start + SET_SIZE] for start in range(0, len(valid), SET_SIZE)]
+        self._sets = [(_compile_set(p for _, p in chunk), tuple(n for n, _ in chunk)) for chunk in chunks]
 
     def matching(self, text: str) -> list[int]:
         """Return the numbers of the patterns that match, in no particular order."""
         return [numbers[index] for matcher, numbers in self._sets for index in matcher.Match(text)]
-
-
-def _is_valid(pattern: str) -> bool:
-    try:
-        re2.compile(pattern, _options())
-    except re2.error:
-        return False
-    return True

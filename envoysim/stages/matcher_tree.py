@@ -1,0 +1,356 @@
+"""The unified matcher: ``xds.type.matcher.v3.Matcher`` (``source/common/matcher``).
+
+Generic over what it looks at and what it decides: inputs come from a table of functions (``matcher_inputs``), actions
+are compiled by the caller. A nested tree without a result backtracks: a list goes on, a prefix map tries the next
+shorter prefix, IP and server name trees the next wider entry, an exact map takes ``on_no_match``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from ..match.cidr_range import CidrRange, compile_cidr_range, compile_ip_list, parse_ip
+from ..match.string_matcher import compile_string_matcher
+from ..match.value_matcher import MISSING, compile_value_matcher
+from ..model.ref import Ref
+from ..schema import Msg, any_type, unpack
+
+A = TypeVar("A")
+Input = Callable[[Any], object]
+"""Reads one value from the data: text, plain Python for metadata, ``None`` for nothing there."""
+InputTable = Mapping[str, Callable[[Msg], Input]]
+"""Full type name of an input -> how to compile it."""
+
+
+@dataclass(slots=True)
+class _Compiler(Generic[A]):
+    inputs: InputTable
+    action: Callable[[Msg, Ref], A]
+    notes: list[tuple[Ref, str]] = field(default_factory=list)
+
+    def input(self, config: Msg, ref: Ref) -> Input:
+        """Compile a data input; an unknown one gives nothing and a note."""
+        kind = any_type(config.typed_config)
+        make = self.inputs.get(kind)
+        if make is None:
+            self.notes.append((ref, f"matcher input `{kind or config.name}` is not modelled: it gives nothing"))
+            return _nothing
+        inner = unpack(config.typed_config)
+        return make(inner)
+
+    def on_match(self, msg: Msg, ref: Ref) -> OnMatch[A] | None:
+        kind = msg.WhichOneof("on_match")
+        keep = getattr(msg, "keep_matching", False)
+        if kind == "matcher":
+            return OnMatch(ref, None, compile_tree(msg.matcher, ref.at("matcher"), self), keep)
+        if kind == "action":
+            return OnMatch(ref, self.action(msg.action, ref.at("action")), None, keep)
+        return None
+
+    def no_match(self, msg: Msg, ref: Ref) -> OnMatch[A] | None:
+        return self.on_match(msg.on_no_match, ref.at("on_no_match")) if msg.HasField("on_no_match") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[A]):
+    """The action a tree decided for, and the place of its ``on_match``."""
+
+    action: A
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnMatch(Generic[A]):
+    """What follows a match: an action or a nested tree. With ``keep_matching`` it is recorded, and the search goes on."""
+
+    ref: Ref
+    action: A | None
+    tree: Tree[A] | None
+    keep_matching: bool = False
+
+    def follow(self, data: Any, skipped: list[Found[A]]) -> Found[A] | None:
+        """Return the decision; ``None`` is no match."""
+        if self.tree is not None:
+            found = self.tree.find(data, skipped)
+        else:
+            found = Found(self.action, self.ref) if self.action is not None else None
+        if found is not None and self.keep_matching:
+            skipped.append(found)
+            return None
+        return found
+
+
+class Tree(Protocol[A]):
+    """One level of a matcher."""
+
+    def find(self, data: Any, skipped: list[Found[A]]) -> Found[A] | None:
+        """Return the decision; ``None`` is no match."""
+
+    def explain(self, data: Any) -> list[tuple[Ref, str]]:
+        """Name the branches that do not match, each with its first failing condition."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicate:
+    """A condition: ``test`` decides, ``words`` says what is wanted and what is there."""
+
+    test: Callable[[Any], bool]
+    words: Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatcherList(Generic[A]):
+    """``matcher_list``: the first predicate that passes and leads to a decision."""
+
+    entries: tuple[tuple[Ref, Predicate, OnMatch[A] | None], ...]
+    no_match: OnMatch[A] | None
+
+    def find(self, data: Any, skipped: list[Found[A]]) -> Found[A] | None:
+        """Go through the list."""
+        for _, predicate, on_match in self.entries:
+            if on_match is not None and predicate.test(data):
+                found = on_match.follow(data, skipped)
+                if found is not None:
+                    return found
+        return self.no_match.follow(data, skipped) if self.no_match is not None else None
+
+    def explain(self, data: Any) -> list[tuple[Ref, str]]:
+        """Name the predicates that fail, and what nested trees lack."""
+        reasons: list[tuple[Ref, str]] = []
+        for ref, predicate, on_match in self.entries:
+            if not predicate.test(data):
+                reasons.append((ref, predicate.words(data)))
+            elif on_match is not None and on_match.tree is not None:
+                reasons += on_match.tree.explain(data)
+        return reasons
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatcherMap(Generic[A]):
+    """A tree over one input; ``lookup`` yields the entries for a value, the most specific first."""
+
+    ref: Ref
+    read: Input
+    lookup: Callable[[str], Sequence[OnMatch[A]]]
+    no_match: OnMatch[A] | None
+    keys: tuple[str, ...]
+
+    def find(self, data: Any, skipped: list[Found[A]]) -> Found[A] | None:
+        """Try the entries; then ``on_no_match``."""
+        value = self.read(data)
+        if value is not None:
+            for on_match in self.lookup(str(value)):
+                found = on_match.follow(data, skipped)
+                if found is not None:
+                    return found
+        return self.no_match.follow(data, skipped) if self.no_match is not None else None
+
+    def explain(self, data: Any) -> list[tuple[Ref, str]]:
+        """Say what the input is where no entry has it."""
+        value = self.read(data)
+        entries = self.lookup(str(value)) if value is not None else ()
+        if not entries:
+            actual = "nothing" if value is None else f"`{value}`"
+            return [(self.ref, f"the input is {actual}; entries: {', '.join(f'`{k}`' for k in self.keys)}")]
+        return [reason for e in entries if e.tree is not None for reason in e.tree.explain(data)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatcherTree(Generic[A]):
+    """A compiled matcher. ``notes`` name what could not be modelled."""
+
+    ref: Ref
+    root: Tree[A]
+    notes: tuple[tuple[Ref, str], ...]
+
+    def match(self, data: Any, skipped: list[Found[A]] | None = None) -> Found[A] | None:
+        """Decide; actions passed over with ``keep_matching`` are put into ``skipped``."""
+        return self.root.find(data, [] if skipped is None else skipped)
+
+    def explain(self, data: Any) -> list[tuple[Ref, str]]:
+        """Name the branches that do not match, each with its first failing condition."""
+        return self.root.explain(data)
+
+
+def compile_matcher_tree(msg: Msg, ref: Ref, inputs: InputTable, action: Callable[[Msg, Ref], A]) -> MatcherTree[A]:
+    """Compile ``msg``: ``xds.type.matcher.v3.Matcher`` or ``envoy.config.common.matcher.v3.Matcher``.
+
+    ``action`` compiles a ``TypedExtensionConfig`` found at a place.
+    """
+    compiler = _Compiler(inputs, action)
+    root = compile_tree(msg, ref, compiler)
+    return MatcherTree(ref, root, tuple(compiler.notes))
+
+
+def compile_tree(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Tree[A]:
+    """Compile one level."""
+    kind = msg.WhichOneof("matcher_type")
+    if kind == "matcher_tree":
+        return _compile_map(msg, ref, compiler)
+    entries = tuple(
+        (
+            at := ref.at("matcher_list", "matchers", i),
+            compile_predicate(m.predicate, at.at("predicate"), compiler),
+            compiler.on_match(m.on_match, at.at("on_match")),
+        )
+        for i, m in enumerate(msg.matcher_list.matchers)
+    )
+    return MatcherList(entries, compiler.no_match(msg, ref))
+
+
+def _compile_map(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Tree[A]:
+    tree = msg.matcher_tree
+    at = ref.at("matcher_tree")
+    read = compiler.input(tree.input, at.at("input"))
+    kind = tree.WhichOneof("tree_type")
+    keys: tuple[str, ...] = ()
+    lookup: Callable[[str], Sequence[OnMatch[A]]] = _no_entries
+    if kind in ("exact_match_map", "prefix_match_map"):
+        table = getattr(tree, kind).map
+        keys = tuple(table)
+        entries = {k: e for k in keys if (e := compiler.on_match(table[k], at.at(kind, "map", k))) is not None}
+        lookup = _exact_lookup(entries) if kind == "exact_match_map" else _prefix_lookup(entries)
+    elif kind == "custom_match":
+        keys, lookup = _custom_map(tree.custom_match, at.at("custom_match"), compiler)
+    return MatcherMap(at, read, lookup, compiler.no_match(msg, ref), keys)
+
+
+def _exact_lookup(entries: Mapping[str, OnMatch[A]]) -> Callable[[str], Sequence[OnMatch[A]]]:
+    def lookup(value: str) -> Sequence[OnMatch[A]]:
+        entry = entries.get(value)
+        return () if entry is None else (entry,)
+
+    return lookup
+
+
+def _prefix_lookup(entries: Mapping[str, OnMatch[A]]) -> Callable[[str], Sequence[OnMatch[A]]]:
+    lengths = sorted({len(prefix) for prefix in entries}, reverse=True)
+
+    def lookup(value: str) -> Sequence[OnMatch[A]]:
+        size = len(value)
+        return [e for n in lengths if n <= size and (e := entries.get(value[:n])) is not None]
+
+    return lookup
+
+
+def _custom_map(
+    config: Msg, ref: Ref, compiler: _Compiler[A]
+) -> tuple[tuple[str, ...], Callable[[str], Sequence[OnMatch[A]]]]:
+    kind, inner = any_type(config.typed_config), unpack(config.typed_config)
+    at = ref.at("typed_config")
+    if inner is not None and kind == "xds.type.matcher.v3.IPMatcher":
+        return _ip_map(inner, at, compiler)
+    if inner is not None and kind == "xds.type.matcher.v3.ServerNameMatcher":
+        return _server_name_map(inner, at, compiler)
+    compiler.notes.append((ref, f"custom matcher `{kind or config.name}` is not modelled: nothing matches"))
+    return (), _no_entries
+
+
+def _ip_map(
+    msg: Msg, ref: Ref, compiler: _Compiler[A]
+) -> tuple[tuple[str, ...], Callable[[str], Sequence[OnMatch[A]]]]:
+    """The longest prefix first, then in order; an ``exclusive`` entry counts only as the first choice."""
+    nodes: list[tuple[CidrRange, bool, OnMatch[A]]] = []
+    for index, matcher in enumerate(msg.range_matchers):
+        on_match = compiler.on_match(matcher.on_match, ref.at("range_matchers", index, "on_match"))
+        if on_match is not None:
+            nodes += [(compile_cidr_range(r), matcher.exclusive, on_match) for r in matcher.ranges]
+    nodes.sort(key=lambda node: -node[0].prefix_len)
+
+    def lookup(value: str) -> Sequence[OnMatch[A]]:
+        if parse_ip(value) is None:
+            return ()
+        holding = [(exclusive, on_match) for r, exclusive, on_match in nodes if r.contains(value)]
+        return [on_match for i, (exclusive, on_match) in enumerate(holding) if i == 0 or not exclusive]
+
+    return tuple(node[0].text for node in nodes), lookup
+
+
+def _server_name_map(
+    msg: Msg, ref: Ref, compiler: _Compiler[A]
+) -> tuple[tuple[str, ...], Callable[[str], Sequence[OnMatch[A]]]]:
+    """Exact, then ``*.`` suffixes from the longest, then ``*``; the case counts."""
+    table: dict[str, OnMatch[A]] = {}
+    for index, matcher in enumerate(msg.domain_matchers):
+        on_match = compiler.on_match(matcher.on_match, ref.at("domain_matchers", index, "on_match"))
+        if on_match is not None:
+            for domain in matcher.domains:
+                table.setdefault(domain, on_match)
+
+    def lookup(value: str) -> Sequence[OnMatch[A]]:
+        if not value:
+            return ()
+        labels = value.split(".")
+        names = [value, *("*." + ".".join(labels[i:]) for i in range(1, len(labels))), "*"]
+        return [table[name] for name in names if name in table]
+
+    return tuple(table), lookup
+
+
+def compile_predicate(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Predicate:
+    """Compile a predicate of a matcher list."""
+    kind = msg.WhichOneof("match_type")
+    if kind == "single_predicate":
+        return _single(msg.single_predicate, ref.at(kind), compiler)
+    if kind == "not_matcher":
+        inner = compile_predicate(msg.not_matcher, ref.at(kind), compiler)
+        return Predicate(lambda data: not inner.test(data), lambda data: "must not hold, but does")
+    if kind in ("or_matcher", "and_matcher"):
+        parts = tuple(
+            compile_predicate(p, ref.at(kind, "predicate", i), compiler)
+            for i, p in enumerate(getattr(msg, kind).predicate)
+        )
+        if kind == "or_matcher":
+            return Predicate(
+                lambda data: any(p.test(data) for p in parts), lambda data: "; ".join(p.words(data) for p in parts)
+            )
+        return Predicate(
+            lambda data: all(p.test(data) for p in parts),
+            lambda data: next((p.words(data) for p in parts if not p.test(data)), ""),
+        )
+    return Predicate(lambda data: False, lambda data: "the predicate is empty")
+
+
+def _single(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Predicate:
+    read = compiler.input(msg.input, ref.at("input"))
+    name = any_type(msg.input.typed_config).rsplit(".", 1)[-1] or msg.input.name
+    if msg.WhichOneof("matcher") == "value_match":
+        matcher = compile_string_matcher(msg.value_match, ref.at("value_match"))
+        if matcher.note:
+            compiler.notes.append((ref, matcher.note))
+        test: Callable[[object], bool] = lambda value: value is not None and matcher.matches(str(value))  # noqa: E731
+        wanted = matcher.wanted
+    else:
+        test, wanted = _custom_test(msg.custom_match, ref.at("custom_match"), compiler)
+
+    def words(data: Any) -> str:
+        value = read(data)
+        return f"{name} wants {wanted}, is {'missing' if value is None else f'`{value}`'}"
+
+    return Predicate(lambda data: test(read(data)), words)
+
+
+def _custom_test(config: Msg, ref: Ref, compiler: _Compiler[A]) -> tuple[Callable[[object], bool], str]:
+    kind, inner = any_type(config.typed_config), unpack(config.typed_config)
+    if inner is not None and kind == "envoy.extensions.matching.input_matchers.ip.v3.Ip":
+        ranges = compile_ip_list(inner.cidr_ranges)
+        words = " or ".join(f"`{r.text}`" for r in ranges.ranges)
+        return (lambda value: value is not None and ranges.contains(str(value))), f"an address in {words}"
+    if inner is not None and kind == "envoy.extensions.matching.input_matchers.metadata.v3.Metadata":
+        matcher = compile_value_matcher(inner.value, ref)
+        invert = inner.invert
+        return (
+            lambda value: matcher.matches(MISSING if value is None else value) != invert
+        ), f"{'not ' if invert else ''}{matcher.wanted}"
+    compiler.notes.append((ref, f"input matcher `{kind or config.name}` is not modelled: it matches nothing"))
+    return (lambda value: False), f"`{config.name}` (not modelled)"
+
+
+def _nothing(data: Any) -> None:
+    return None
+
+
+def _no_entries(value: str) -> tuple[()]:
+    return ()
