@@ -189,11 +189,12 @@ def _pick(stream: Stream, forward: Forward, clusters: WeightedClusters) -> Clust
 
 def _given_number(stream: Stream, forward: Forward, clusters: WeightedClusters) -> int | None:
     """Return the number that decides instead of the stream's: from a header sent once, or the hash policy."""
+    number: int | None = None
     if clusters.header_name:
         values = stream.headers.get_all(clusters.header_name)
         number = parse_uint64(values[0]) if len(values) == 1 else None
         if number is not None:
             return number
     if clusters.use_hash_policy and forward.hash_policy:
-        return compute_hash(stream, forward.hash_policy)
-    return None
+        number = compute_hash(stream, forward.hash_policy)
+    return number

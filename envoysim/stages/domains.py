@@ -1,7 +1,7 @@
 """Which virtual host owns a host name (``RouteMatcher::findVirtualHost``).
 
-Exact domains first, then the longest suffix wildcard (``*.foo.com``), then the longest prefix wildcard (``foo.*``), then
-``*``. A wildcard stands for at least one character; position in the list never matters.
+Exact domains first, then the longest suffix wildcard (``*.foo.com``), then the longest prefix wildcard (``foo.*``),
+then ``*``. A wildcard stands for at least one character. Position in the list never matters.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Found(Generic[A]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnMatch(Generic[A]):
-    """What follows a match: an action or a nested tree. With ``keep_matching`` it is recorded, and the search goes on."""
+    """What follows a match: an action or a tree. With ``keep_matching`` it is recorded and the search goes on."""
 
     ref: Ref
     action: A | None

@@ -18,7 +18,7 @@ from .scoped_routes import FragmentBuilder, Key, Scope, compile_fragment, comput
 from .virtual_host import VirtualHost, compile_virtual_host
 
 if TYPE_CHECKING:
-    from ..load.dump import Resource
+    from ..load.resource import Resource
     from ..model.headers import HeaderMap
     from .proxy import Proxy
     from .stream import Stream

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,12 +14,12 @@ from ..schema import Msg
 from .cluster_specifier import UnmodelledCluster
 from .route import Forward, Route, compile_route
 from .route_index import RouteIndex
-from .route_match import is_connect
+from .route_match import Asked, is_connect
 
 if TYPE_CHECKING:
     from .proxy import Proxy
     from .route_forward import Inherited
-    from .stream import DownstreamConnection, Stream
+    from .stream import Stream
 
 
 class RouteList:
@@ -115,19 +114,3 @@ def _null_cluster(route: Route, stream: Stream) -> bool:
         stream.telling.note(specifier.ref, f"{specifier.note}; it is optional: the route is passed over")
         return True
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a stream looked like when its route was chosen, for telling later why others lost."""
-
-    headers: HeaderMap
-    metadata: dict[str, dict[str, object]]
-    filter_state: dict[str, object]
-    connection: DownstreamConnection
-
-
-def remember(stream: Stream) -> Asked:
-    """Copy what route matching reads."""
-    metadata = {name: dict(value) for name, value in stream.metadata.items()}
-    return Asked(stream.headers.copy(), metadata, dict(stream.filter_state), stream.connection)

@@ -27,7 +27,23 @@ from ..schema import Msg
 from .runtime import RuntimeFraction, compile_runtime_fraction
 
 if TYPE_CHECKING:
-    from .stream import Stream
+    from .stream import DownstreamConnection, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a stream looked like when its route was chosen, for telling later why others lost."""
+
+    headers: HeaderMap
+    metadata: dict[str, dict[str, object]]
+    filter_state: dict[str, object]
+    connection: DownstreamConnection
+
+
+def remember(stream: Stream) -> Asked:
+    """Copy what route matching reads."""
+    metadata = {name: dict(value) for name, value in stream.metadata.items()}
+    return Asked(stream.headers.copy(), metadata, dict(stream.filter_state), stream.connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class TlsContext:
     presented: bool | None = None
     validated: bool | None = None
 
-    def explain(self, stream: Stream) -> str:
+    def explain(self, stream: Stream | Asked) -> str:
         """Say why the connection's certificate state does not pass; "" if it does."""
         here = stream.connection.tls and stream.connection.peer_certificate is not None
         for word, wanted in (("presented", self.presented), ("validated", self.validated)):
@@ -75,11 +91,11 @@ class RouteMatch:
                 return False
         return self.only_headers or (self._failure(stream) is None and self._drawn(stream))
 
-    def _failure(self, stream: Stream) -> str | None:
+    def _failure(self, stream: Stream | Asked) -> str | None:
         """Return the first condition that fails in Envoy's words, less the fraction; ``None`` if all pass."""
         return next(self._failures(stream), None)
 
-    def _failures(self, stream: Stream) -> Iterator[str]:
+    def _failures(self, stream: Stream | Asked) -> Iterator[str]:
         headers = stream.headers
         if self.grpc and not is_grpc_request(headers):
             yield f"content-type must be `application/grpc`, is `{headers.get('content-type')}`"
@@ -112,7 +128,7 @@ class RouteMatch:
             stream.proxy.runtime, stream.world, f"runtime_fraction of {self.ref}", "stream"
         )
 
-    def explain(self, stream: Stream, path: str | None, *, connect: bool) -> str:
+    def explain(self, stream: Stream | Asked, path: str | None, *, connect: bool) -> str:
         """Say in words what fails first, the path before all else; "" if nothing does (or only the draw)."""
         if self.path.kind == "connect_matcher":
             problem = "" if connect else self.path.explain("")
@@ -146,7 +162,7 @@ def compile_route_match(msg: Msg, ref: Ref) -> RouteMatch:
     grpc = msg.HasField("grpc")
     tls = _compile_tls_context(msg.tls_context) if msg.HasField("tls_context") else None
     beyond_headers = bool(parameters or cookies or metadata or states or fraction or grpc or tls)
-    notes = [path.note, *(m.note for m in (*headers, *parameters, *cookies))]
+    notes = [path.note, *(m.note for m in headers), *(m.note for m in parameters), *(m.note for m in cookies)]
     return RouteMatch(
         ref,
         path,

@@ -14,7 +14,7 @@ from ..model.ref import Ref
 from ..schema import Msg, to_python
 
 if TYPE_CHECKING:
-    from ..load.dump import Resource
+    from ..load.resource import Resource
     from ..model.world import World
 
 GUARD_PREFIXES: Final = ("envoy.reloadable_features.", "envoy.restart_features.")

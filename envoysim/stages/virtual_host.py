@@ -20,7 +20,8 @@ from .redirect import Redirect
 from .retry import compile_retry_policy
 from .route import Route, filter_metadata
 from .route_forward import Inherited, RateLimits, optional_uint
-from .route_list import RouteList, remember
+from .route_list import RouteList
+from .route_match import remember
 
 if TYPE_CHECKING:
     from .proxy import Proxy
