@@ -82,7 +82,9 @@ def handshake(connection: DownstreamConnection, chain: FilterChain, telling: Tel
         telling.note(tls.ref, f"transport socket `{tls.kind}` is not modelled: plaintext is assumed")
         return None
     if tls.missing_secret is not None:
-        telling.note(tls.ref, f"secret `{tls.missing_secret}` is not in the dump: Envoy resets connections until it arrives")
+        telling.note(
+            tls.ref, f"secret `{tls.missing_secret}` is not in the dump: Envoy resets connections until it arrives"
+        )
     if not connection.client_tls or connection.speaks == "PROXY":
         telling.step("downstream tls", tls.ref, "the chain expects TLS and the client speaks plaintext: closed")
         return Aborted("eof")

@@ -75,9 +75,7 @@ class FilterChains:
 
 def compile_filter_chains(listener: Msg, ref: Ref, proxy: Proxy) -> FilterChains:
     """Compile the chains of a Listener message."""
-    chains = tuple(
-        FilterChain(msg, ref.at("filter_chains", i), proxy) for i, msg in enumerate(listener.filter_chains)
-    )
+    chains = tuple(FilterChain(msg, ref.at("filter_chains", i), proxy) for i, msg in enumerate(listener.filter_chains))
     default = None
     if listener.HasField("default_filter_chain"):
         default = FilterChain(listener.default_filter_chain, ref.at("default_filter_chain"), proxy)
@@ -285,7 +283,9 @@ def _why_not(chain: FilterChain, seen: Seen) -> str:
     if m.application_protocols and not set(m.application_protocols) & set(seen.alpn):
         return f"{name}application_protocols {', '.join(m.application_protocols)}, not {', '.join(seen.alpn) or 'none'}"
     if m.direct_source_prefix_ranges and not any(r.contains(seen.direct_ip) for r in m.direct_source_prefix_ranges):
-        return f"{name}direct_source_prefix_ranges {_texts(m.direct_source_prefix_ranges)} do not contain {seen.direct_ip}"
+        return (
+            f"{name}direct_source_prefix_ranges {_texts(m.direct_source_prefix_ranges)} do not contain {seen.direct_ip}"
+        )
     if m.source_type != ANY and (m.source_type == LOCAL) != seen.local:
         return f"{name}source_type {m.source_type}, but the source is {'local' if seen.local else 'external'}"
     if m.source_prefix_ranges and not any(r.contains(seen.source_ip) for r in m.source_prefix_ranges):
@@ -300,4 +300,8 @@ def _texts(ranges: tuple[CidrRange, ...]) -> str:
 
 
 def _name_fits(pattern: str, name: str) -> bool:
-    return not pattern or pattern == name or (pattern.startswith("*.") and name.endswith(pattern[1:]) and name != pattern[1:])
+    return (
+        not pattern
+        or pattern == name
+        or (pattern.startswith("*.") and name.endswith(pattern[1:]) and name != pattern[1:])
+    )

@@ -94,7 +94,11 @@ def accept(proxy: Proxy, request: Request, state: State, telling: Telling) -> Do
                     return ended
         elif connection.restored:
             telling.step(
-                "listener", listener.ref, "no listener owns {}: the connection stays with `{}`", connection.local, listener.name
+                "listener",
+                listener.ref,
+                "no listener owns {}: the connection stays with `{}`",
+                connection.local,
+                listener.name,
             )
     return connection
 

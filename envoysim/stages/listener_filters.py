@@ -83,8 +83,11 @@ def run_listener_filters(
         run = _RUN.get(entry.type_name)
         if run is None:
             if entry.type_name not in _SILENT:
-                telling.note(entry.ref, f"listener filter `{entry.name}` ({entry.type_name}) is not modelled: it may "
-                             "change addresses, SNI or metadata, or close the connection")
+                telling.note(
+                    entry.ref,
+                    f"listener filter `{entry.name}` ({entry.type_name}) is not modelled: it may "
+                    "change addresses, SNI or metadata, or close the connection",
+                )
             continue
         ended = run(connection, request, entry.config, entry.ref, telling)
         if ended is not None:

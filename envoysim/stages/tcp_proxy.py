@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..model.behaviour import Behaviour
+from ..model.behaviour import PLAIN_REPLY, Behaviour
 from ..model.outcome import Attempt
 from ..schema import Msg, duration_ms, to_python
 from .circuit_breakers import resource_manager
 from .hash_policy import compile_hash_policies, compute_connection_hash
 from .load_balancer import Host, LbContext, Unknown, choose_host
+from .upstream_connect import TcpConnection, connect
 from .upstream_script import Script
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .stream import DownstreamConnection, Story, Telling
 
 DROPPED: Final = frozenset({"host", "content-length", "transfer-encoding"})
+RESULTS: Final = {"remote connection failure": "refused", "connection timeout": "connect_timeout"}
+"""How the contract calls a failed connect."""
 CLUSTER_STATE: Final = "envoy.tcp_proxy.cluster"
 
 
@@ -148,7 +151,9 @@ def _connect(
     for number in range(1, config.max_connect_attempts + 1):
         telling.attempt = number
         if limits.connections >= limits.limits.max_connections:
-            telling.step("circuit breakers", limits.limits.ref, "max_connections {} reached", limits.limits.max_connections)
+            telling.step(
+                "circuit breakers", limits.limits.ref, "max_connections {} reached", limits.limits.max_connections
+            )
             return TcpEnd(cluster.name, ("UO",), "eof", attempts=tuple(attempts))
         context = LbContext(connection=connection, hash_key=hash_key, metadata_match=metadata)
         host = choose_host(cluster, context, world, state, telling)
@@ -158,17 +163,12 @@ def _connect(
             return TcpEnd(cluster.name, ("UH",), "eof", attempts=tuple(attempts))
         attempt = Attempt(host.cluster_name or cluster.name, host.endpoint, state.now_ms, "TCP")
         attempts.append(attempt)
-        if limits.pending >= limits.limits.max_pending_requests:
-            attempt.result = "overflow"
-            continue
-        refusal = script.meets_connection(host.endpoint, cluster.name)
-        if refusal is None:
-            return (yield from _exchange(cluster, host, attempt, attempts, denial, connection, request, script, state, telling))
-        if refusal.action == "connect_timeout":
-            attempt.result = "connect_timeout"
-            yield state.now_ms + cluster.connect_timeout_ms
-        else:
-            attempt.result = "refused"
+        connected = yield from connect(cluster, host, script, world, state)
+        if not connected.failure:
+            end = yield from _exchange(cluster, host, attempts, connected, denial, request, state, telling)
+            connected.close()
+            return end
+        attempt.result = RESULTS.get(connected.failure, connected.failure)
         telling.step("upstream request", cluster.ref, "attempt {} to {}: {}", number, host.endpoint, attempt.result)
     flags = ("URX",) if attempts[-1].result == "overflow" else ("UF", "URX")
     return TcpEnd(cluster.name, flags, "eof", attempts[-1].endpoint, tuple(attempts))
@@ -177,28 +177,27 @@ def _connect(
 def _exchange(
     cluster: Cluster,
     host: Host,
-    attempt: Attempt,
     attempts: list[Attempt],
+    connected: TcpConnection,
     denial: Aborted | None,
-    connection: DownstreamConnection,
     request: Request,
-    script: Script,
     state: State,
     telling: Telling,
 ) -> Story[TcpEnd]:
     """The connection stands: a denial closes it on the first bytes, else the upstream's behaviour shows."""
     telling.step("upstream request", cluster.ref, "connected to {}", host.endpoint)
+    attempt = attempts[-1]
     if denial is not None:
         attempts.remove(attempt)  # nothing was sent: the upstream saw a connection, not a request
         return TcpEnd(cluster.name, denial.flags, "eof", host.endpoint, tuple(attempts))
-    behaviour = script.meets_request(host.endpoint, cluster.name)
-    _note_sent(attempt, connection, request)
+    behaviour = connected.behaviour or PLAIN_REPLY
+    _note_sent(attempt, request)
     if behaviour.delay_ms:
         yield state.now_ms + behaviour.delay_ms
-    return _ended(cluster, host, attempt, attempts, behaviour, connection, request)
+    return _ended(cluster, host, attempts, behaviour, request)
 
 
-def _note_sent(attempt: Attempt, connection: DownstreamConnection, request: Request) -> None:
+def _note_sent(attempt: Attempt, request: Request) -> None:
     """What the upstream reads: the client's request as it was sent, inside TLS where none was terminated."""
     attempt.protocol = "HTTP/2" if request.connection.protocol == "HTTP/2" else "HTTP/1.1"
     attempt.method, attempt.path, attempt.authority = request.method, request.path, request.authority
@@ -208,13 +207,11 @@ def _note_sent(attempt: Attempt, connection: DownstreamConnection, request: Requ
 def _ended(
     cluster: Cluster,
     host: Host,
-    attempt: Attempt,
     attempts: list[Attempt],
     behaviour: Behaviour,
-    connection: DownstreamConnection,
     request: Request,
 ) -> TcpEnd:
-    done = tuple(attempts)
+    done, attempt = tuple(attempts), attempts[-1]
     if behaviour.action == "reset":
         attempt.result = "reset"
         return TcpEnd(cluster.name, ("UR",), "eof", host.endpoint, done)
@@ -229,4 +226,6 @@ def _ended(
         body = ""
     if request.method == "HEAD":
         body = ""
-    return TcpEnd(cluster.name, (), None, host.endpoint, done, behaviour.status, tuple(headers), body, behaviour.trailers)
+    return TcpEnd(
+        cluster.name, (), None, host.endpoint, done, behaviour.status, tuple(headers), body, behaviour.trailers
+    )
