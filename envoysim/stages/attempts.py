@@ -6,31 +6,24 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..model.reply import LocalReply, Response
 from .code_stats import charge_response
-from .hash_policy import compute_hash
+from .exchange import Exchange, Reset
 from .host_reports import report, report_answer
 from .internal_redirect import Recreated, follow_redirect
-from .load_balancer import Host, LbContext, choose_host
+from .load_balancer import Host
 from .retry_state import LIMIT_EXCEEDED, NO, OVERFLOW, WITH_BACKOFF, YES, RetryState, spend_retry
 from .route_action import finalize_response
 from .timeouts import (
     MAX_DURATION,
     STREAM_IDLE,
     UPSTREAM_MAX_DURATION,
-    Timeouts,
     set_timeout_headers,
     timeout_reply,
 )
-from .upstream_request import RESPONSE_FLAGS, Exchange, Reset, UpstreamRequest
-
-if TYPE_CHECKING:
-    from .cluster import Cluster
-    from .http_filters.router import RouterFilter
-    from .route import Forward
-    from .stream import Stream
+from .upstream_request import UpstreamRequest
 
 NEVER: Final = math.inf
 SPENT: Final = frozenset({LIMIT_EXCEEDED, OVERFLOW})
@@ -41,10 +34,10 @@ class Attempts:
     """One request's attempts in flight and its timers."""
 
     __slots__ = (
+        "_body_kept",
         "_count",
         "_duration_due",
         "_global_due",
-        "_hash_key",
         "_idle_due",
         "_idle_ms",
         "_pending",
@@ -52,40 +45,20 @@ class Attempts:
         "_response",
         "_sent_anything",
         "_started_ms",
-        "body_kept",
         "cluster",
-        "config",
         "exchange",
         "forward",
-        "grpc",
-        "metadata_match",
         "retry",
         "stream",
         "timeouts",
     )
 
-    def __init__(
-        self,
-        stream: Stream,
-        forward: Forward,
-        config: RouterFilter,
-        cluster: Cluster,
-        exchange: Exchange,
-        timeouts: Timeouts,
-        metadata_match: dict[str, object] | None,
-        *,
-        grpc: bool,
-    ) -> None:
-        self.stream = stream
-        self.forward = forward
-        self.config = config
-        self.cluster = cluster
+    def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.timeouts = timeouts
-        self.metadata_match = metadata_match
-        self.grpc = grpc
+        self.stream, self.cluster, self.forward = exchange.stream, exchange.cluster, exchange.forward
+        timeouts = self.timeouts = exchange.timeouts
         self.retry: RetryState | None = None
-        self.body_kept = True
+        self._body_kept = True
         self._requests: list[UpstreamRequest] = []
         self._pending: list[tuple[float, bool]] = []
         """Retries that wait: when, and whether a timeout asked for them."""
@@ -93,11 +66,10 @@ class Attempts:
         self._response: Response | None = None
         """The answer whose headers have gone downstream and whose body is not complete."""
         self._sent_anything = False
-        self._started_ms = stream.state.now_ms
+        now_ms = self._started_ms = self.stream.state.now_ms
         self._idle_ms = self._idle_due = self._duration_due = NEVER
-        self._global_due = self._started_ms + timeouts.global_ms if timeouts.global_ms else NEVER
-        self._hash_key = compute_hash(stream, forward.hash_policy) if forward.hash_policy else None
-        stream.facts["attempt_count"] = 1
+        self._global_due = now_ms + timeouts.global_ms if timeouts.global_ms else NEVER
+        self.stream.facts["attempt_count"] = 1
 
     def set_stream_timers(self, idle_ms: float, deadline_ms: float) -> None:
         """Run under the stream's idle and maximal duration timers too."""
@@ -107,32 +79,10 @@ class Attempts:
 
     def give_up_buffering(self) -> None:
         """The body does not fit the buffer: no retry, no internal redirect."""
-        self.body_kept = False
+        self._body_kept = False
         if self.retry is not None:
             self.retry = None
             self.stream.telling.step("retry", self.forward.ref, "no retry: the body is longer than the buffer limit")
-
-    # ---- hosts and starts
-
-    def choose_host(self) -> Host | None:
-        """Ask the cluster's load balancer; retries bring their host predicates and priorities."""
-        stream = self.stream
-        context = LbContext(
-            stream=stream,
-            hash_key=self._hash_key,
-            metadata_match=self._metadata_match(),
-            retry=self.retry if self._count > 1 else None,
-        )
-        chosen = choose_host(self.cluster, context, stream.world, stream.state, stream.telling)
-        return chosen if isinstance(chosen, Host) else None
-
-    def _metadata_match(self) -> dict[str, object] | None:
-        """Merge route, connection and request metadata under ``envoy.lb``; the request's wins per key."""
-        stream, route = self.stream, self.metadata_match
-        connection, request = stream.connection.metadata.get("envoy.lb"), stream.metadata.get("envoy.lb")
-        if not connection and not request:
-            return route
-        return {**(route or {}), **(connection or {}), **(request or {})}
 
     def start(self, host: Host) -> None:
         """Send one attempt to ``host``."""
@@ -196,7 +146,7 @@ class Attempts:
 
     def _on_global_timeout(self, now_ms: float) -> Response | LocalReply:
         for request in self._requests:
-            self._count_stat("upstream_rq_timeout")
+            self.exchange.count("upstream_rq_timeout")
             if request.awaiting_headers:
                 if not request.timeout_reported:
                     report(self.stream, self.cluster, request.host, "timeout", self.timeouts.response_code)
@@ -229,7 +179,7 @@ class Attempts:
             )
             return self._on_soft_timeout(request)
         telling.step("timeouts", self.forward.ref, "attempt {}: {} ms per try are over", request.number, limit)
-        self._count_stat(stat)
+        self.exchange.count(stat)
         request.abandon(now_ms, "per_try_timeout")
         report(self.stream, self.cluster, request.host, "timeout", self.timeouts.response_code)
         if self._retry_reset("local reset", request, after_timeout=True):
@@ -248,7 +198,7 @@ class Attempts:
             request.retried = True
 
     def _on_max_stream_duration(self, request: UpstreamRequest, now_ms: float) -> Response | LocalReply | None:
-        self._count_stat("upstream_rq_max_duration_reached")
+        self.exchange.count("upstream_rq_max_duration_reached")
         request.abandon(now_ms, "timeout")
         if self._retry_reset("local reset", request, after_timeout=False):
             return None
@@ -264,7 +214,7 @@ class Attempts:
         if reset.transport_failure:
             stream.upstream_transport_failure = reset.transport_failure.replace(" ", "_")
         if dropped:
-            self._count_stat("upstream_rq_pending_overflow" if request.no_host else "upstream_rq_active_overflow")
+            self.exchange.count("upstream_rq_pending_overflow" if request.no_host else "upstream_rq_active_overflow")
             if request.no_host:
                 stream.upstream_host = None
         else:
@@ -275,26 +225,19 @@ class Attempts:
         if self._retry_reset(reason, request, after_timeout=False):
             return None
         self._requests.remove(request)
-        status = 502 if reason == "protocol error" else 503
         if self._response is None:
-            charge_response(stream, self.cluster.name, status)
+            charge_response(stream, self.cluster.name, reset.status)
         if self._others_may_answer():
             return None
-        started = self._response is not None
-        details = "upstream_reset_after_response_started" if started else "upstream_reset_before_response_started"
-        transport = f"|{reset.transport_failure}" if reset.transport_failure else ""
-        details = f"{details}{{{reason}{transport}}}".replace(" ", "_")
-        again = "retried and the latest " if self._count > 1 else ""
-        body = f"upstream connect error or disconnect/reset before headers. {again}reset reason: {reason}"
-        extra = (("x-envoy-overloaded", "true"),) if dropped and not self.config.suppress_envoy_headers else ()
-        return self._end(LocalReply(status, details, body, (RESPONSE_FLAGS[reason],), extra))
+        reply = self.exchange.reset_reply(reset, started=self._response is not None, again=self._count > 1)
+        return self._end(reply)
 
     def _on_headers(
         self, request: UpstreamRequest, response: Response, now_ms: float
     ) -> Response | LocalReply | Recreated | None:
         stream = self.stream
         self._sent_anything = True
-        report_answer(stream, self.cluster, request.host, response, grpc=self.grpc)
+        report_answer(stream, self.cluster, request.host, response, grpc=self.exchange.grpc)
         could_not_retry = False
         if self.retry is not None:
             would = self.retry.would_retry_headers(response, stream.headers)
@@ -311,14 +254,14 @@ class Attempts:
                 could_not_retry = status in SPENT
         redirect = self.forward.internal_redirect_policy
         if redirect is not None and response.status in redirect.response_codes:
-            recreated = follow_redirect(stream, redirect, response, body_kept=self.body_kept)
+            recreated = follow_redirect(stream, redirect, response, body_kept=self._body_kept)
             if recreated is not None:
                 request.abandon(now_ms, str(response.status))
-                self._count_stat("upstream_internal_redirect_succeeded_total")
+                self.exchange.count("upstream_internal_redirect_succeeded_total")
                 self._abandon_all(now_ms)
                 self._clean_up()
                 return recreated
-            self._count_stat("upstream_internal_redirect_failed_total")
+            self.exchange.count("upstream_internal_redirect_failed_total")
         if could_not_retry and self._others_may_answer(besides=request):
             request.abandon(now_ms, str(response.status))
             self._requests.remove(request)
@@ -335,7 +278,7 @@ class Attempts:
         self._pending.clear()
         self._release_retry()
         self.retry = None
-        if not self.config.suppress_envoy_headers:
+        if self.exchange.envoy_headers:
             response.headers.set("x-envoy-upstream-service-time", "*")
         charge_response(stream, self.cluster.name, response.status)
         stream.upstream_host = request.host.endpoint
@@ -385,10 +328,10 @@ class Attempts:
         stream, headers = self.stream, self.stream.headers
         self._count += 1
         stream.facts["attempt_count"] = self._count
-        self._count_stat("upstream_rq_retry")
+        self.exchange.count("upstream_rq_retry")
         stream.telling.attempt = self._count
-        host = self.choose_host()
-        if host is None:
+        host = self.exchange.choose_host(self.retry)
+        if not isinstance(host, Host):
             return self.no_healthy_upstream()
         if self.forward.include_request_attempt_count:
             headers.set("x-envoy-attempt-count", str(self._count))
@@ -399,8 +342,8 @@ class Attempts:
             self.timeouts,
             self.forward,
             headers,
-            grpc=self.grpc,
-            envoy_headers=not self.config.suppress_envoy_headers,
+            grpc=self.exchange.grpc,
+            envoy_headers=self.exchange.envoy_headers,
         )
         self.start(host)
         return None
@@ -446,6 +389,3 @@ class Attempts:
         self._release_retry()
         self._pending.clear()
         self._global_due = NEVER
-
-    def _count_stat(self, name: str) -> None:
-        self.stream.telling.count(f"cluster.{self.cluster.name}.{name}")

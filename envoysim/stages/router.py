@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Final
 from ..model.reply import Aborted, LocalReply, Response
 from .attempts import NEVER, Attempts
 from .circuit_breakers import resource_manager
+from .exchange import Exchange
+from .hash_policy import compute_hash
 from .internal_redirect import Recreated
+from .load_balancer import Host
 from .mirror import send_mirrors
 from .retry import NO_RETRY, parse_uint
 from .retry_state import make_retry_state
 from .route import DirectResponse, Forward, Redirect
 from .route_action import choose_cluster, direct_reply, finalize_request, redirect_reply
 from .timeouts import Timeouts, final_timeouts, is_grpc, stream_deadline_ms, stream_idle_ms
-from .upstream_request import Exchange
 from .upstream_script import Script
 from .upstream_tls import NO_OPTIONS, TransportOptions
 
@@ -44,12 +46,9 @@ def forward(stream: Stream, config: RouterFilter) -> Story[End]:
         return NO_ROUTE
     action = route.action
     if isinstance(action, Redirect):
-        return redirect_reply(stream, action)
+        return redirect_reply(stream, action, envoy_headers=not config.suppress_envoy_headers)
     if isinstance(action, DirectResponse):
         return direct_reply(stream, action)
-    if not isinstance(action, Forward):
-        stream.telling.note(route.ref, "this kind of route action is not modelled: no route assumed")
-        return NO_ROUTE
     begun = _begin(stream, action, config)
     if isinstance(begun, LocalReply):
         return begun
@@ -94,11 +93,11 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
     )
     if action.include_request_attempt_count:
         headers.set("x-envoy-attempt-count", "1")
-    finalize_request(stream, action, cluster.name)
-    exchange = _exchange(stream, action, config, cluster, timeouts)
-    attempts = Attempts(stream, action, config, cluster, exchange, timeouts, choice.metadata_match, grpc=grpc)
-    host = attempts.choose_host()
-    if host is None:
+    finalize_request(stream, action, cluster.name, envoy_headers=not config.suppress_envoy_headers)
+    exchange = _exchange(stream, action, config, cluster, timeouts, choice.metadata_match, grpc=grpc)
+    attempts = Attempts(exchange)
+    host = exchange.choose_host(None)
+    if not isinstance(host, Host):
         return attempts.no_healthy_upstream()
     _take_router_headers(stream, cluster, timeouts)
     attempts.retry = make_retry_state(cluster.retry_policy or policy, headers)
@@ -156,31 +155,33 @@ def _take_router_headers(stream: Stream, cluster: Cluster, timeouts: Timeouts) -
         timeouts.response_code = 204
 
 
-def _exchange(stream: Stream, action: Forward, config: RouterFilter, cluster: Cluster, timeouts: Timeouts) -> Exchange:
+def _exchange(
+    stream: Stream,
+    action: Forward,
+    config: RouterFilter,
+    cluster: Cluster,
+    timeouts: Timeouts,
+    metadata_match: dict[str, object] | None,
+    *,
+    grpc: bool,
+) -> Exchange:
     script = stream.facts.get(SCRIPT)
     if not isinstance(script, Script):
         script = stream.facts[SCRIPT] = Script(stream.request, stream.world, stream.state)
-    raw_tcp = action.connect_config is not None and _ends_tunnel(stream, action)
+    connect, method = action.connect_config, stream.headers.get(":method")
     return Exchange(
         stream,
         cluster,
+        action,
         resource_manager(stream.state, cluster.name, cluster.circuit_breakers, action.priority),
         script,
-        action.priority,
         timeouts,
+        metadata_match,
+        compute_hash(stream, action.hash_policy) if action.hash_policy else None,
         tls_options(stream, cluster) if cluster.auto_sni or cluster.auto_san_validation else NO_OPTIONS,
-        raw_tcp,
-        action.auto_host_rewrite,
-        action.append_x_forwarded_host,
+        grpc,
+        connect is not None and (method == "CONNECT" or (connect.allow_post and method == "POST")),
         not config.suppress_envoy_headers,
-    )
-
-
-def _ends_tunnel(stream: Stream, action: Forward) -> bool:
-    """Tell whether a CONNECT (or, where allowed, a POST) is ended here and forwarded as plain TCP."""
-    method = stream.headers.get(":method")
-    return method == "CONNECT" or (
-        method == "POST" and action.connect_config is not None and action.connect_config.allow_post
     )
 
 

@@ -7,7 +7,6 @@ something happens next (``due_ms``), and ``advance`` says what.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,61 +16,18 @@ from ..model.outcome import Attempt, Pairs
 from ..model.reply import LocalReply, Response
 from . import upstream_tls
 from .connection_pool import ConnectionPool, Ticket
+from .exchange import Exchange, Reset
+from .route_action import rewrite_host_after_choice
 from .upstream_answer import PROTOCOL_ERROR, RESETS, closes_connection, early_reset, make_answer
 from .upstream_connect import connect, connecting, mismatch, new_pool, upstream_protocol
-from .upstream_script import Script
 
 if TYPE_CHECKING:
-    from .circuit_breakers import ResourceManager
-    from .cluster import Cluster
     from .load_balancer import Host
-    from .stream import Stream
-    from .timeouts import Timeouts
 
 NEVER: Final = math.inf
 
-RESPONSE_FLAGS: Final[Mapping[str, str]] = {
-    "local connection failure": "UF",
-    "remote connection failure": "UF",
-    "connection timeout": "UF",
-    "connection termination": "UC",
-    "local reset": "LR",
-    "overflow": "UO",
-    "remote reset": "UR",
-    "remote refused stream reset": "UR",
-    "remote error with CONNECT request": "UR",
-    "protocol error": "UPE",
-}
-"""Reset reason -> response flag (``streamResetReasonToResponseFlag``)."""
-
 NOT_LISTED: Final = frozenset({"host", "content-length", "transfer-encoding"})
 NOT_LISTED_H2: Final = NOT_LISTED | {"connection", "upgrade", "keep-alive", "proxy-connection"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """The attempt ended without (the rest of) an answer."""
-
-    reason: str
-    transport_failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """What the attempts of one request share."""
-
-    stream: Stream
-    cluster: Cluster
-    resources: ResourceManager
-    script: Script
-    priority: str
-    timeouts: Timeouts
-    tls_options: upstream_tls.TransportOptions = upstream_tls.NO_OPTIONS
-    raw_tcp: bool = False
-    """CONNECT is ended here and its payload goes to the upstream as plain TCP."""
-    auto_host_rewrite: bool = False
-    append_x_forwarded_host: bool = False
-    envoy_headers: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +62,7 @@ class UpstreamRequest:
         protocol = self.protocol = "TCP" if exchange.raw_tcp else upstream_protocol(cluster, stream.protocol)
         options = exchange.tls_options if cluster.transport_sockets.resolve(host).tls else upstream_tls.NO_OPTIONS
         downstream = id(stream.connection) if cluster.connection_pool_per_downstream_connection else 0
-        key = ("pool", cluster.name, host.endpoint, exchange.priority, protocol, options, downstream)
+        key = ("pool", cluster.name, host.endpoint, exchange.forward.priority, protocol, options, downstream)
         pool = self.pool = stream.state.slot(key, lambda: new_pool(cluster, exchange.resources, protocol))
         outcome = connecting(exchange.script, cluster, host, protocol, options)
         if outcome.failure:
@@ -160,8 +116,10 @@ class UpstreamRequest:
         self.due_ms = now_ms
         self.protocol = connection.outcome.protocol
         self._arm_timers(now_ms)
-        if exchange.auto_host_rewrite and self.host.hostname:
-            update_authority(exchange.stream.headers, self.host.hostname, exchange)
+        if exchange.forward.auto_host_rewrite:
+            rewrite_host_after_choice(
+                exchange.stream, exchange.forward, self.host.hostname, envoy_headers=exchange.envoy_headers
+            )
         if exchange.raw_tcp:
             return
         endpoint, cluster = self.host.endpoint, exchange.cluster
@@ -275,17 +233,4 @@ class UpstreamRequest:
             pool.cancel(ticket)
 
 
-def update_authority(headers: HeaderMap, hostname: str, exchange: Exchange) -> None:
-    """Rewrite the host to the endpoint's (``Http::Utility::updateAuthority``)."""
-    old = headers.get(":authority")
-    if old:
-        if exchange.envoy_headers:
-            headers.set("x-envoy-original-host", old)
-        if exchange.append_x_forwarded_host:
-            last = (headers.get("x-forwarded-host") or "").rpartition(",")[2].strip()
-            if last != old:
-                headers.append("x-forwarded-host", old)
-    headers.set(":authority", hostname)
-
-
-__all__ = ["RESPONSE_FLAGS", "Exchange", "Reset", "UpstreamRequest", "connect", "update_authority"]
+__all__ = ["NOT_LISTED", "UpstreamRequest", "connect"]
