@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .stream import DownstreamConnection, Telling
 
 ANY, LOCAL, EXTERNAL = "ANY", "SAME_IP_OR_LOOPBACK", "EXTERNAL"
+LOOPBACKS: Final = ("127.0.0.1", "::1")
 Level: TypeAlias = dict[Any, Any]
 
 
@@ -224,8 +225,8 @@ def _source_type(level: Level, connection: DownstreamConnection) -> Level | None
 
 
 def is_local(connection: DownstreamConnection) -> bool:
-    """``Network::Utility::isSameIpOrLoopback``: the source is loopback, or the destination's own address."""
-    return connection.remote.ip == connection.local.ip or ipaddress.ip_address(connection.remote.ip).is_loopback
+    """``Network::Utility::isSameIpOrLoopback``: the source is 127.0.0.1 or ::1 (no other loopback), or the destination."""
+    return connection.remote.ip in LOOPBACKS or connection.remote.ip == connection.local.ip
 
 
 def _ambiguous(chains: tuple[FilterChain, ...]) -> bool:

@@ -72,7 +72,7 @@ def _filter_state(msg: Msg) -> Input:
 
 def _same_ip_or_loopback(connection: DownstreamConnection) -> str | None:
     remote, local = connection.remote.ip, connection.local.ip
-    return "local" if remote == local or remote.startswith("127.") or remote == "::1" else None
+    return "local" if remote in ("127.0.0.1", "::1") or remote == local else None
 
 
 def _application_protocols(connection: DownstreamConnection) -> str | None:
