@@ -135,4 +135,4 @@ class RegexSet:
 
     def matching(self, text: str) -> list[int]:
         """Return the numbers of the patterns that match, in no particular order."""
-        return [numbers[index] for matcher, numbers in self._sets for index in matcher.Match(text)]
+        return [numbers[index] for matcher, numbers in self._sets for index in matcher.Match(text) or ()]

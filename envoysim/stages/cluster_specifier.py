@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 LB_NAMESPACE: Final = "envoy.lb"
+CLUSTER_CHOICE: Final = "cluster_choice"
+"""``Stream.facts`` key: the ``Forward`` and the ``ClusterChoice`` made when the route was resolved."""
 PerFilterConfig = Mapping[str, tuple[Msg, Ref]]
 """``typed_per_filter_config`` as configured: the Any and its place, by filter name."""
 

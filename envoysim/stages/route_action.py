@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..match.authority import port_start
 from ..model.reply import LocalReply, Response
-from .cluster_specifier import ClusterChoice, NamedCluster, specify
+from .cluster_specifier import CLUSTER_CHOICE, ClusterChoice, NamedCluster, specify
 from .path_rewrite import update_authority
 from .redirect import DirectResponse, Redirect, new_uri
-from .route_configuration import CLUSTER_CHOICE, port_start
 
 if TYPE_CHECKING:
     from .headers import HeaderMutations

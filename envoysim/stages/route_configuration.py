@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from ..match.authority import port_start
 from ..match.string_matcher import ascii_lower
 from ..model.ref import Ref
 from ..schema import Msg
-from .cluster_specifier import NamedCluster, compile_level, per_filter_config, specify
+from .cluster_specifier import CLUSTER_CHOICE, NamedCluster, compile_level, per_filter_config, specify
 from .domains import DomainIndex, Owner
 from .mirror import compile_mirror_policies
 from .route import Forward, filter_metadata
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from ..model.headers import HeaderMap
     from .proxy import Proxy
     from .stream import Stream
-
-CLUSTER_CHOICE = "cluster_choice"
-"""``Stream.facts`` key: the ``Forward`` and the ``ClusterChoice`` made when the route was resolved."""
 
 
 class HostTable(Protocol):
@@ -143,12 +141,6 @@ class RouteConfiguration:
             port = port_start(value)
             return value if port < 0 else value[:port]
         return value
-
-
-def port_start(host: str) -> int:
-    """Return where ``:port`` starts, -1 for none; colons of an IPv6 address are none (``getPortStart``)."""
-    colon = host.rfind(":")
-    return -1 if colon < host.rfind("]") else colon
 
 
 def compile_route_configuration(resource: Resource, proxy: Proxy) -> RouteConfiguration:
