@@ -1,0 +1,239 @@
+"""Who sent the request, and which of its x-* headers are believed (``ConnectionManagerUtility::mutateRequestHeaders``)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Final
+
+from ..model.address import Address
+from ..model.reply import LocalReply
+
+if TYPE_CHECKING:
+    from ..model.headers import HeaderMap
+    from .http_connection_manager import HttpConnectionManager
+    from .stream import Stream
+
+STRIPPED_AT_EDGE: Final = frozenset(
+    (
+        "x-envoy-decorator-operation",
+        "x-envoy-downstream-service-cluster",
+        "x-envoy-downstream-service-node",
+        "x-envoy-original-path",
+        "x-envoy-original-host",
+    )
+)
+STRIPPED_FROM_EXTERNAL: Final = frozenset(
+    (
+        "x-envoy-retriable-status-codes",
+        "x-envoy-retriable-header-names",
+        "x-envoy-retry-on",
+        "x-envoy-retry-grpc-on",
+        "x-envoy-max-retries",
+        "x-envoy-upstream-alt-stat-name",
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+        "x-envoy-upstream-rq-timeout-alt-response",
+        "x-envoy-expected-rq-timeout-ms",
+        "x-envoy-force-trace",
+        "x-envoy-ip-tags",
+        "x-envoy-original-url",
+        "x-envoy-hedge-on-per-try-timeout",
+    )
+)
+_HOP_BY_HOP: Final = frozenset(("x-envoy-internal", "keep-alive", "proxy-connection", "transfer-encoding"))
+_REFERER_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]+([/?][^#]*)?\Z")
+_REFERER_PATH: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*\Z")
+
+
+def mutate_request_headers(stream: Stream) -> LocalReply | None:
+    """Set and strip the headers that say where a request comes from; sets ``stream.remote``/``internal``/``edge``."""
+    hcm, headers = stream.hcm, stream.headers
+    if hcm.early_mutations is not None:
+        hcm.early_mutations(stream)
+    names = {name for name, _ in headers.items}
+    if "connection" in names or "upgrade" in names or "te" in names:
+        _clean_connection(headers)
+    if not names.isdisjoint(_HOP_BY_HOP):
+        headers.items = [p for p in headers.items if p[0] not in _HOP_BY_HOP]
+    if "referer" in names:
+        _sanitize_referer(headers)
+    refused, remote, trusted = _remote_address(stream, names)
+    if refused is not None:
+        return refused
+    _forwarded_proto(stream)
+    stream.internal = trusted and remote is not None and hcm.is_internal(remote.ip)
+    stream.remote = remote if remote is not None else stream.connection.remote
+    stream.edge = not stream.internal and hcm.use_remote_address
+    if stream.internal:
+        headers.set("x-envoy-internal", "true")
+    else:
+        _strip(stream, names)
+    _identify(stream)
+    return None
+
+
+def _clean_connection(headers: HeaderMap) -> None:
+    if is_upgrade(headers):
+        return
+    headers.remove("connection")
+    headers.remove("upgrade")
+    te = headers.get("te")
+    if te is not None and te != "":
+        if any(v.strip() == "trailers" for v in te.split(",")):
+            headers.set("te", "trailers")
+        else:
+            headers.remove("te")
+
+
+def is_upgrade(headers: HeaderMap) -> bool:
+    """``Utility::isUpgrade``."""
+    connection = headers.get("connection")
+    if connection is None or "upgrade" not in headers:
+        return False
+    return any(token.strip().lower() == "upgrade" for token in connection.split(","))
+
+
+def _sanitize_referer(headers: HeaderMap) -> None:
+    values = headers.get_all("referer")
+    if len(values) > 1 or not _valid_referer(values[0]):
+        headers.remove("referer")
+
+
+def _valid_referer(value: str) -> bool:
+    """``Utility::isValidRefererValue``: an absolute URL without fragment and user, or a relative reference."""
+    if _REFERER_URL.match(value):
+        return True
+    slash, colon = value.find("/"), value.find(":")
+    if colon >= 0 and (slash < 0 or colon < slash):
+        return False
+    return _REFERER_PATH.match(value) is not None
+
+
+def _remote_address(stream: Stream, names: set[str]) -> tuple[LocalReply | None, Address | None, bool]:
+    """Return (refusal, trusted client address, whether it may count as internal)."""
+    hcm, headers, connection = stream.hcm, stream.headers, stream.connection
+    if hcm.use_remote_address:
+        trusted = "x-forwarded-for" not in names
+        remote: Address | None = None
+        if hcm.xff_num_trusted_hops > 0:
+            remote = address_from_xff(headers, hcm.xff_num_trusted_hops - 1)[0]
+        if remote is None:
+            remote = connection.remote
+        if not hcm.skip_xff_append:
+            append_xff(stream)
+        if hcm.xff_num_trusted_hops == 0 or "x-forwarded-proto" not in names:
+            headers.set("x-forwarded-proto", scheme_of(stream))
+        if hcm.append_x_forwarded_port and (hcm.xff_num_trusted_hops == 0 or "x-forwarded-port" not in names):
+            headers.set("x-forwarded-port", str(connection.local.port))
+        return None, remote, trusted
+    for detect in hcm.ip_detection:
+        found = detect(stream)
+        if found.refusal is not None:
+            return found.refusal, None, False
+        if not found.skip_xff_append:
+            append_xff(stream)
+        if found.remote is not None:
+            return None, found.remote, found.trusted
+    return None, None, False
+
+
+def address_from_xff(headers: HeaderMap, skip: int) -> tuple[Address | None, bool]:
+    """``Utility::getLastAddressFromXFF``: the address ``skip`` from the right, and whether it is the only one."""
+    value = headers.get("x-forwarded-for")
+    if value is None:
+        return None, False
+    for _ in range(skip):
+        comma = value.rfind(",")
+        if comma < 0:
+            return None, False
+        value = value[:comma]
+    comma = value.rfind(",")
+    text = value[comma + 1 :] if comma >= 0 and comma + 1 < len(value) else value
+    try:
+        ip = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None, False
+    return Address(str(ip), 0), comma < 0 and skip == 0
+
+
+def append_xff(stream: Stream) -> None:
+    """Append the peer; a loopback peer appends the node's own address."""
+    remote = stream.connection.remote.ip
+    if ipaddress.ip_address(remote).is_loopback:
+        own = stream.proxy.local_address
+        remote = own if own is not None else remote
+    stream.headers.append("x-forwarded-for", remote)
+
+
+def scheme_of(stream: Stream) -> str:
+    """``getSchemeFromProxyProtocolOrConnection``."""
+    hcm, connection = stream.hcm, stream.connection
+    if connection.restored and (hcm.https_ports or hcm.http_ports):
+        if connection.local.port in hcm.https_ports:
+            return "https"
+        if connection.local.port in hcm.http_ports:
+            return "http"
+    return "https" if connection.tls else "http"
+
+
+def _forwarded_proto(stream: Stream) -> None:
+    hcm, headers = stream.hcm, stream.headers
+    proto = headers.get("x-forwarded-proto")
+    if proto is None:
+        proto = scheme_of(stream)
+        headers.items.append(("x-forwarded-proto", proto))
+    if hcm.append_x_forwarded_port and "x-forwarded-port" not in headers:
+        headers.set("x-forwarded-port", str(stream.connection.local.port))
+    if hcm.scheme_to_set:
+        headers.set(":scheme", hcm.scheme_to_set)
+        headers.set("x-forwarded-proto", hcm.scheme_to_set)
+    scheme = headers.get(":scheme")
+    if scheme is None:
+        lower = proto.lower()
+        scheme = lower if lower in ("http", "https") else ("https" if stream.connection.tls else "http")
+        headers.items.append((":scheme", scheme))
+    elif not scheme.islower():
+        headers.set(":scheme", scheme.lower())
+
+
+def _strip(stream: Stream, names: set[str]) -> None:
+    dropped = STRIPPED_FROM_EXTERNAL
+    if stream.edge:
+        dropped = dropped | STRIPPED_AT_EDGE
+    internal_only = stream.facts.get("internal_only_headers")
+    if isinstance(internal_only, tuple) and internal_only:
+        dropped = dropped | frozenset(internal_only)
+    if not names.isdisjoint(dropped):
+        stream.headers.items = [p for p in stream.headers.items if p[0] not in dropped]
+
+
+def _identify(stream: Stream) -> None:
+    """User agent, Via, external address, request id."""
+    hcm, headers = stream.hcm, stream.headers
+    if hcm.add_user_agent:
+        node = stream.proxy.node
+        cluster = node.cluster if node is not None else ""
+        headers.set("x-envoy-downstream-service-cluster", cluster)
+        if not headers.get("user-agent"):
+            headers.set("user-agent", cluster)
+        if node is not None and node.id:
+            headers.set("x-envoy-downstream-service-node", node.id)
+    if hcm.via:
+        append_via(headers, hcm.via)
+    if stream.edge:
+        headers.set("x-envoy-external-address", stream.remote.ip)
+    if hcm.generate_request_id:
+        _request_id(stream, hcm)
+
+
+def append_via(headers: HeaderMap, via: str) -> None:
+    """Append to Via, joined with ``, ``."""
+    headers.append("via", via, ", ")
+
+
+def _request_id(stream: Stream, hcm: HttpConnectionManager) -> None:
+    """A new id (``*``: it depends on chance) at the edge, or where there is none."""
+    headers = stream.headers
+    if "x-request-id" not in headers or (stream.edge and not hcm.preserve_external_request_id):
+        headers.set("x-request-id", "*")
