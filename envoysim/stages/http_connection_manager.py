@@ -1,0 +1,296 @@
+"""The HTTP connection manager: admission of requests, and what it puts on responses.
+
+Source: ``source/common/http/conn_manager_impl.cc`` (``decodeHeaders``, ``encodeHeaders``) and
+``source/extensions/filters/network/http_connection_manager/config.cc``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ..match.cidr_range import CidrRange, cidr_range, compile_cidr_range
+from ..model.headers import HeaderMap
+from ..model.reply import Aborted, LocalReply, Response
+from ..schema import Msg, duration_ms, enum_name
+from .access_log import AccessLogger, compile_access_loggers
+from .client_cert import ForwardClientCert, compile_forward_client_cert, forward_client_cert
+from .forwarded import append_via, is_upgrade, mutate_request_headers
+from .http_filters.chain import FilterEntry, compile_http_filters
+from .ip_detection import Detect, compile_ip_detection
+from .local_reply import LocalReplyConfig, compile_local_reply
+from .path_normalization import canonical_path, merge_slashes, split_query, strip_port, strip_trailing_dot, unescape_slashes
+from .proxy_status import ProxyStatus, compile_proxy_status
+from .route_configuration import RouteSource, compile_route_source, route_table
+from .timeouts import is_grpc
+from .upgrade import UpgradeConfigs, compile_upgrades
+
+if TYPE_CHECKING:
+    from ..model.ref import Ref
+    from .proxy import Proxy
+    from .stream import Stream
+
+PRIVATE_RANGES: Final = tuple(
+    cidr_range(*pair)
+    for pair in (
+        ("10.0.0.0", 8),
+        ("172.16.0.0", 12),
+        ("192.168.0.0", 16),
+        ("127.0.0.1", 32),
+        ("fd00::", 8),
+        ("::1", 128),
+    )
+)
+"""Internal addresses where ``internal_address_config`` is set without ranges."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HttpConnectionManager:
+    """A compiled HttpConnectionManager; times in ms, 0 for off."""
+
+    ref: Ref
+    stat_prefix: str
+    codec_type: str
+    routes: RouteSource
+    http_filters: tuple[FilterEntry, ...]
+    upgrades: UpgradeConfigs
+    local_replies: LocalReplyConfig
+    access_loggers: tuple[AccessLogger, ...]
+    ip_detection: tuple[Detect, ...]
+    early_mutations: Callable[[Stream], None] | None
+    forward_client_cert: ForwardClientCert
+    proxy_status: ProxyStatus | None
+    use_remote_address: bool
+    xff_num_trusted_hops: int
+    skip_xff_append: bool
+    append_x_forwarded_port: bool
+    internal_ranges: tuple[CidrRange, ...] | None
+    https_ports: frozenset[int]
+    http_ports: frozenset[int]
+    scheme_to_set: str
+    via: str
+    server_name: str
+    server_header: str
+    add_user_agent: bool
+    generate_request_id: bool
+    preserve_external_request_id: bool
+    always_set_request_id_in_response: bool
+    normalize_path: bool
+    merge_slashes: bool
+    escaped_slashes: str
+    strip_trailing_dot: bool
+    strip_port: str
+    """``any``, ``matching`` or ""."""
+    proxy_100_continue: bool
+    max_request_headers_kb: int
+    max_headers_count: int
+    underscores: str
+    accept_http_10: bool
+    default_host_for_http_10: str
+    allow_absolute_url: bool
+    stream_idle_timeout_ms: float
+    request_timeout_ms: float
+    request_headers_timeout_ms: float
+    max_stream_duration_ms: float | None
+
+    def is_internal(self, ip: str) -> bool:
+        """Tell whether an address counts as internal; without ``internal_address_config`` none does."""
+        return self.internal_ranges is not None and any(r.contains(ip) for r in self.internal_ranges)
+
+
+def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpConnectionManager:
+    """Compile ``envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager``."""
+    common, http1 = msg.common_http_protocol_options, msg.http_protocol_options
+    normalize = msg.normalize_path.value
+    if not msg.HasField("normalize_path"):
+        normalize = proxy.runtime.enabled("http_connection_manager.normalize_path", False)
+    escaped = enum_name(msg, "path_with_escaped_slashes_action")
+    transformation = msg.scheme_header_transformation
+    ports = msg.forward_proto_config if "forward_proto_config" in msg.DESCRIPTOR.fields_by_name else None
+    return HttpConnectionManager(
+        ref=ref,
+        stat_prefix=msg.stat_prefix,
+        codec_type=enum_name(msg, "codec_type"),
+        routes=compile_route_source(msg, ref, proxy),
+        http_filters=compile_http_filters(list(msg.http_filters), ref.at("http_filters"), proxy),
+        upgrades=compile_upgrades(msg.upgrade_configs, ref.at("upgrade_configs"), proxy),
+        local_replies=compile_local_reply(msg.local_reply_config, ref.at("local_reply_config")),
+        access_loggers=compile_access_loggers(list(msg.access_log), ref.at("access_log")),
+        ip_detection=compile_ip_detection(msg, ref),
+        early_mutations=_early_mutations(msg, ref, proxy),
+        forward_client_cert=compile_forward_client_cert(msg, ref),
+        proxy_status=compile_proxy_status(msg, proxy),
+        use_remote_address=msg.use_remote_address.value,
+        xff_num_trusted_hops=msg.xff_num_trusted_hops,
+        skip_xff_append=msg.skip_xff_append,
+        append_x_forwarded_port=msg.append_x_forwarded_port,
+        internal_ranges=_internal_ranges(msg),
+        https_ports=frozenset(ports.https_destination_ports) if ports is not None else frozenset(),
+        http_ports=frozenset(ports.http_destination_ports) if ports is not None else frozenset(),
+        scheme_to_set=transformation.scheme_to_overwrite,
+        via=msg.via,
+        server_name=msg.server_name or "envoy",
+        server_header=enum_name(msg, "server_header_transformation"),
+        add_user_agent=msg.add_user_agent.value,
+        generate_request_id=msg.generate_request_id.value if msg.HasField("generate_request_id") else True,
+        preserve_external_request_id=msg.preserve_external_request_id,
+        always_set_request_id_in_response=msg.always_set_request_id_in_response,
+        normalize_path=normalize,
+        merge_slashes=msg.merge_slashes,
+        escaped_slashes="KEEP_UNCHANGED" if escaped == "IMPLEMENTATION_SPECIFIC_DEFAULT" else escaped,
+        strip_trailing_dot=msg.strip_trailing_host_dot,
+        strip_port="any" if msg.strip_any_host_port else "matching" if msg.strip_matching_host_port else "",
+        proxy_100_continue=msg.proxy_100_continue,
+        max_request_headers_kb=msg.max_request_headers_kb.value if msg.HasField("max_request_headers_kb") else 60,
+        max_headers_count=common.max_headers_count.value if common.HasField("max_headers_count") else 100,
+        underscores=enum_name(common, "headers_with_underscores_action"),
+        accept_http_10=http1.accept_http_10,
+        default_host_for_http_10=http1.default_host_for_http_10,
+        allow_absolute_url=http1.allow_absolute_url.value if http1.HasField("allow_absolute_url") else True,
+        stream_idle_timeout_ms=duration_ms(msg.stream_idle_timeout) if msg.HasField("stream_idle_timeout") else 300_000.0,
+        request_timeout_ms=duration_ms(msg.request_timeout),
+        request_headers_timeout_ms=duration_ms(msg.request_headers_timeout),
+        max_stream_duration_ms=duration_ms(common.max_stream_duration) if common.HasField("max_stream_duration") else None,
+    )
+
+
+def _internal_ranges(msg: Msg) -> tuple[CidrRange, ...] | None:
+    if not msg.HasField("internal_address_config"):
+        return None
+    ranges = tuple(compile_cidr_range(r) for r in msg.internal_address_config.cidr_ranges)
+    return ranges or PRIVATE_RANGES
+
+
+def _early_mutations(msg: Msg, ref: Ref, proxy: Proxy) -> Callable[[Stream], None] | None:
+    """``early_header_mutation_extensions``: header mutations before anything else reads the headers."""
+    if not msg.early_header_mutation_extensions:
+        return None
+    from .early_header_mutation import compile_early_mutations
+
+    return compile_early_mutations(list(msg.early_header_mutation_extensions), ref, proxy)
+
+
+def admit_request(stream: Stream) -> LocalReply | Aborted | None:
+    """Check and normalize the request headers in Envoy's order; ``None`` lets the request on."""
+    hcm, headers = stream.hcm, stream.headers
+    _expect(hcm, headers)
+    authority, path = headers.get(":authority"), headers.get(":path")
+    method = headers.get(":method") or ""
+    if authority is None:
+        return _refused(stream, LocalReply(400, "missing_host_header", close=True))
+    connect = method == "CONNECT"
+    if (not connect or path is not None) and not path:
+        return _refused(stream, LocalReply(404, "missing_path_rejected"))
+    if path and path[0] != "/":
+        return _refused(stream, LocalReply(404, "absolute_path_rejected"))
+    if path:
+        refused = _normalize_path(stream, path)
+        if refused is not None:
+            return _refused(stream, refused)
+    _normalize_host(stream, authority)
+    table = route_table(stream)
+    if table is not None and table.internal_only_headers:
+        stream.facts["internal_only_headers"] = table.internal_only_headers
+    refused = mutate_request_headers(stream)
+    if refused is not None:
+        return _refused(stream, refused)
+    forward_client_cert(stream)
+    return None
+
+
+def _refused(stream: Stream, reply: LocalReply) -> LocalReply:
+    stream.telling.step("connection manager", stream.hcm.ref, "refused: {} `{}`", reply.status, reply.details)
+    return reply
+
+
+def _expect(hcm: HttpConnectionManager, headers: HeaderMap) -> None:
+    """``Expect: 100-continue`` is answered here and goes no further."""
+    if not hcm.proxy_100_continue:
+        expect = headers.get("expect")
+        if expect is not None and expect.lower() == "100-continue":
+            headers.remove("expect")
+
+
+def _normalize_path(stream: Stream, path: str) -> LocalReply | None:
+    hcm = stream.hcm
+    if "#" in path:
+        return LocalReply(400, "path_normalization_failed")
+    new, redirect = path, False
+    if hcm.escaped_slashes != "KEEP_UNCHANGED" and "%" in split_query(path)[0]:
+        new = unescape_slashes(path)
+        if new != path:
+            if hcm.escaped_slashes == "REJECT_REQUEST":
+                return LocalReply(400, "path_normalization_failed")
+            redirect = hcm.escaped_slashes == "UNESCAPE_AND_REDIRECT"
+    if hcm.normalize_path:
+        canonical = canonical_path(new)
+        if canonical is None:
+            return LocalReply(400, "path_normalization_failed")
+        new = canonical
+    if hcm.merge_slashes:
+        new = merge_slashes(new)
+    if new != path:
+        stream.headers.set(":path", new)
+        stream.telling.step("connection manager", hcm.ref, "path `{}` becomes `{}`", path, new)
+    if redirect:
+        if is_grpc(stream.headers.get("content-type")):
+            return LocalReply(400, "path_normalization_failed")
+        return LocalReply(307, "path_normalization_failed", headers=(("location", new),))
+    return None
+
+
+def _normalize_host(stream: Stream, authority: str) -> None:
+    hcm, host = stream.hcm, authority
+    if hcm.strip_trailing_dot:
+        host = strip_trailing_dot(host)
+    port = None
+    if hcm.strip_port:
+        host, port = strip_port(host, stream.connection.local.port if hcm.strip_port == "matching" else None)
+    if host != authority:
+        stream.headers.set(":authority", host)
+        stream.telling.step("connection manager", hcm.ref, "host `{}` becomes `{}`", authority, host)
+        if port is not None and stream.headers.get(":method") == "CONNECT":
+            stream.facts["original_connect_port"] = port
+
+
+def encode_response(stream: Stream, response: Response) -> None:
+    """Put what the connection manager adds on the response headers, and decide whether the connection is closed."""
+    hcm, headers = stream.hcm, response.headers
+    if hcm.server_header == "OVERWRITE" or (hcm.server_header == "APPEND_IF_ABSENT" and "server" not in headers):
+        headers.set("server", hcm.server_name)
+    upgraded = is_upgrade(stream.headers) and is_upgrade(headers)
+    if upgraded:
+        if "transfer-encoding" not in headers and "content-length" not in headers and response.status // 100 != 1:
+            headers.set("content-length", "0")
+    else:
+        headers.remove("connection")
+        headers.remove("upgrade")
+    headers.remove("transfer-encoding")
+    headers.remove("keep-alive")
+    headers.remove("proxy-connection")
+    if hcm.always_set_request_id_in_response or "x-envoy-force-trace" in stream.headers:
+        request_id = stream.headers.get("x-request-id")
+        if request_id is not None:
+            headers.set("x-request-id", request_id)
+    if hcm.via:
+        append_via(headers, hcm.via)
+    if hcm.proxy_status is not None:
+        hcm.proxy_status(stream, response)
+    if stream.protocol in ("HTTP/1.0", "HTTP/1.1"):
+        _close_connection(stream, response, upgraded)
+
+
+def _close_connection(stream: Stream, response: Response, upgraded: bool) -> None:
+    """HTTP/1: a connection is closed when the client asks, or when the request was not read to its end."""
+    connection = (stream.request_header("connection") or "").lower()
+    asked = "close" in connection or (stream.protocol == "HTTP/1.0" and "keep-alive" not in connection)
+    unread = response.local and (bool(stream.request.body) and not stream.facts.get("body_read"))
+    response.close = response.close or asked or unread
+    if response.close and not upgraded:
+        response.headers.set("connection", "close")
+
+
+def response_code(response: Response) -> int:
+    """``%RESPONSE_CODE%``."""
+    return response.status

@@ -1,0 +1,118 @@
+"""Original IP detection without ``use_remote_address``: XFF, or a header of one's own (``source/extensions/http/original_ip_detection``)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ..match.cidr_range import compile_cidr_range
+from ..model.address import Address
+from ..model.reply import LocalReply
+from ..schema import Msg, any_type, unpack
+from .forwarded import address_from_xff
+
+if TYPE_CHECKING:
+    from ..model.ref import Ref
+    from .stream import Stream
+
+XFF: Final = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig"
+CUSTOM_HEADER: Final = "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig"
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What an extension found: the address (if any), whether it may be internal, whether XFF stays as it is."""
+
+    remote: Address | None = None
+    trusted: bool = False
+    refusal: LocalReply | None = None
+    skip_xff_append: bool = True
+
+
+Detect: TypeAlias = Callable[["Stream"], Detected]
+
+
+def compile_ip_detection(msg: Msg, ref: Ref) -> tuple[Detect, ...]:
+    """Compile ``original_ip_detection_extensions``; without any, XFF with the manager's trusted hops."""
+    found: list[Detect] = []
+    for index, extension in enumerate(msg.original_ip_detection_extensions):
+        name, config = any_type(extension.typed_config), unpack(extension.typed_config)
+        place = ref.at("original_ip_detection_extensions", index)
+        if name == XFF and config is not None:
+            found.append(_xff(config))
+        elif name == CUSTOM_HEADER and config is not None:
+            found.append(_custom_header(config))
+        else:
+            found.append(_unmodelled(extension.name, place))
+    if not found and not msg.use_remote_address.value:
+        hops = msg.xff_num_trusted_hops
+
+        def default(stream: Stream) -> Detected:
+            remote, trusted = address_from_xff(stream.headers, hops)
+            return Detected(remote, trusted)
+
+        found.append(default)
+    return tuple(found)
+
+
+def _xff(config: Msg) -> Detect:
+    skip = config.skip_xff_append.value if config.HasField("skip_xff_append") else True
+    if config.HasField("xff_trusted_cidrs"):
+        ranges = tuple(compile_cidr_range(r) for r in config.xff_trusted_cidrs.cidrs)
+
+        def by_range(stream: Stream) -> Detected:
+            """The last address outside the trusted ranges, if the peer itself is trusted."""
+            peer = stream.connection.remote
+            if not any(r.contains(peer.ip) for r in ranges):
+                return Detected(peer, False, skip_xff_append=skip)
+            value = stream.headers.get("x-forwarded-for")
+            remote: Address | None = None
+            for text in reversed((value or "").split(",")):
+                try:
+                    ip = str(ipaddress.ip_address(text.strip()))
+                except ValueError:
+                    break
+                remote = Address(ip, 0)
+                if not any(r.contains(ip) for r in ranges):
+                    break
+            return Detected(remote, False, skip_xff_append=skip)
+
+        return by_range
+    hops = config.xff_num_trusted_hops
+
+    def by_hops(stream: Stream) -> Detected:
+        remote, trusted = address_from_xff(stream.headers, hops)
+        return Detected(remote, trusted, skip_xff_append=skip)
+
+    return by_hops
+
+
+def _custom_header(config: Msg) -> Detect:
+    name, trusted = config.header_name.lower(), config.allow_extension_to_set_address_as_trusted
+    refusal = None
+    if config.HasField("reject_with_status"):
+        code = config.reject_with_status.code
+        status = code if 400 <= code < 512 else 403
+        refusal = LocalReply(status, "rejecting_because_detection_failed")
+
+    def detect(stream: Stream) -> Detected:
+        value = stream.headers.get(name)
+        try:
+            remote = Address(str(ipaddress.ip_address((value or "").strip())), 0)
+        except ValueError:
+            return Detected(refusal=refusal)
+        return Detected(remote, trusted)
+
+    return detect
+
+
+def _unmodelled(name: str, ref: Ref) -> Detect:
+    def detect(stream: Stream) -> Detected:
+        stream.telling.note(ref, f"original IP detection `{name}` is not modelled: the peer's address is assumed")
+        return Detected()
+
+    return detect
+
+
