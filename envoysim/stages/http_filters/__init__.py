@@ -1,0 +1,36 @@
+"""HTTP filters: the literal table of those that are modelled.
+
+A row names the type of the filter's configuration and the module that has its ``FilterModule``; a module is imported
+when a configuration first uses it. What is not listed passes requests on and says so (``unknown``).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .base import FilterModule
+
+PREFIX: Final = "envoy.extensions.filters.http."
+
+FILTERS: Final[tuple[tuple[str, str], ...]] = (
+    (PREFIX + "cors.v3.Cors", "cors"),
+    (PREFIX + "rbac.v3.RBAC", "rbac"),
+    (PREFIX + "router.v3.Router", "router"),
+)
+"""(full name of the configuration's type, module below this package)."""
+
+_MODULES: Final = dict(FILTERS)
+
+
+@cache
+def find_filter(type_name: str) -> FilterModule | None:
+    """Return the filter whose configuration is of type ``type_name``; ``None`` for one that is not modelled."""
+    name = _MODULES.get(type_name)
+    if name is None:
+        return None
+    module = import_module(f"{__name__}.{name}")
+    rows: tuple[FilterModule, ...] = getattr(module, "MODULES", None) or (module.MODULE,)
+    return next(row for row in rows if row.type_name == type_name)

@@ -12,10 +12,11 @@ from ...schema import Msg
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
-    from ..stream import Stream
+    from ..stream import Story, Stream
 
-Verdict: TypeAlias = LocalReply | Pause | Aborted | None
-"""``None``: go on to the next filter."""
+Verdict: TypeAlias = "LocalReply | Pause | Aborted | Response | Story[LocalReply | Aborted | Response | None] | None"
+"""``None``: go on to the next filter. A ``Response`` is an answer the filter encodes itself, past the local
+reply's mappers and formats. A story is a filter that waits for something it asked, and then decides."""
 
 
 class HttpFilter(Protocol):
@@ -23,10 +24,21 @@ class HttpFilter(Protocol):
 
     def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
         """Handle the request. ``overrides`` are this filter's compiled per-route configurations,
-        least specific first (route configuration, virtual host, route, weighted cluster)."""
+        least specific first (route configuration, virtual host, route, weighted cluster).
+        """
 
     def encode(self, stream: Stream, response: Response, overrides: tuple[object, ...]) -> Verdict:
         """Handle the response; runs in reverse order, for local replies too."""
+
+
+class DecoderOnly:
+    """Base of filters that leave responses alone: the chain does not ask them."""
+
+    __slots__ = ()
+
+    def encode(self, stream: Stream, response: Response, overrides: tuple[object, ...]) -> Verdict:
+        """Nothing."""
+        return None
 
 
 Compile: TypeAlias = Callable[[Msg, Ref, "Proxy"], HttpFilter]
