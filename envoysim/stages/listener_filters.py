@@ -1,182 +1,279 @@
-"""Listener filters: they look at the first bytes and tell addresses, SNI, ALPN (``source/extensions/filters/listener``).
+"""Listener filters: what the first bytes tell about addresses, SNI and ALPN, before a filter chain is chosen.
 
-A filter is compiled to a function over the connection; ``None`` lets the connection go on.
+Source: ``source/extensions/filters/listener`` and ``ActiveTcpSocket`` in ``source/common/listener_manager``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
 from ..model.address import parse_address
-from ..model.ref import Ref
 from ..model.reply import Aborted
 from ..schema import Msg, any_type, unpack
 
 if TYPE_CHECKING:
+    from ..model.ref import Ref
     from ..model.request import Request
+    from ..model.world import State
+    from .listener import Listener
     from .proxy import Proxy
     from .stream import DownstreamConnection, Telling
 
-Run: TypeAlias = Callable[["DownstreamConnection", "Request", Msg, "Ref", "Telling"], Aborted | None]
+STAGE: Final = "listener filters"
 PREFIX: Final = "envoy.extensions.filters.listener."
+ISTIO_SET_ADDRESS: Final = "istio.set_internal_dst_address.v1.Config"
+
+
+class ListenerFilter(Protocol):
+    """A compiled listener filter."""
+
+    reads: ClassVar[bool]
+    """It waits for the client's bytes."""
+
+    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+        """Look at the connection (``onAccept``, ``onData``); ``None`` lets it go on."""
+
+
+Predicate: TypeAlias = Callable[[int], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class ListenerFilter:
-    """One entry of ``listener_filters``: its type, configuration and the predicate that switches it off."""
+class Unless:
+    """A filter that ``filter_disabled`` leaves out for some destination ports."""
 
-    name: str
-    type_name: str
     ref: Ref
-    config: Msg | None
-    disabled: Callable[[int], bool] | None
+    inner: ListenerFilter
+    disabled: Predicate
+    reads: ClassVar[bool] = False
 
-
-def compile_listener_filters(msgs: list[Msg], ref: Ref, proxy: Proxy) -> tuple[ListenerFilter, ...]:
-    """Compile the entries of ``listener_filters``; discovered ones are looked up in the dump."""
-    found = []
-    for index, msg in enumerate(msgs):
-        place = ref.at("listener_filters", index)
-        config_any = msg.typed_config
-        if msg.WhichOneof("config_type") == "config_discovery":
-            resource = proxy.dump.extension_configs.get(msg.name)
-            if resource is not None:
-                config_any = resource.message().typed_config
-            else:
-                config_any = msg.config_discovery.default_config
-        name = any_type(config_any) or PREFIX + msg.name.rsplit(".", 1)[-1]
-        disabled = _predicate(msg.filter_disabled) if msg.HasField("filter_disabled") else None
-        found.append(ListenerFilter(msg.name, name, place, unpack(config_any), disabled))
-    return tuple(found)
-
-
-def _predicate(msg: Msg) -> Callable[[int], bool]:
-    """Compile a ListenerFilterChainMatchPredicate over the destination port."""
-    kind = msg.WhichOneof("rule")
-    if kind == "or_match":
-        rules = [_predicate(r) for r in msg.or_match.rules]
-        return lambda port: any(rule(port) for rule in rules)
-    if kind == "and_match":
-        rules = [_predicate(r) for r in msg.and_match.rules]
-        return lambda port: all(rule(port) for rule in rules)
-    if kind == "not_match":
-        inner = _predicate(msg.not_match)
-        return lambda port: not inner(port)
-    if kind == "any_match":
-        return lambda port: True
-    start, end = msg.destination_port_range.start, msg.destination_port_range.end
-    return lambda port: start <= port < end
-
-
-def run_listener_filters(
-    filters: tuple[ListenerFilter, ...], connection: DownstreamConnection, request: Request, telling: Telling
-) -> Aborted | None:
-    """Run the filters in order; transport protocol is ``raw_buffer`` where none told another."""
-    for entry in filters:
-        if entry.disabled is not None and entry.disabled(connection.local.port):
-            telling.step(
-                "listener filters", entry.ref, "`{}` is switched off for port {}", entry.name, connection.local.port
-            )
-            continue
-        run = _RUN.get(entry.type_name)
-        if run is None:
-            if entry.type_name not in _SILENT:
-                telling.note(
-                    entry.ref,
-                    f"listener filter `{entry.name}` ({entry.type_name}) is not modelled: it may "
-                    "change addresses, SNI or metadata, or close the connection",
-                )
-            continue
-        ended = run(connection, request, entry.config, entry.ref, telling)
-        if ended is not None:
-            return ended
-    if request.connection.proxy_protocol is not None and connection.speaks != "PROXY":
-        _unread_proxy_header(filters, connection)
-    return None
-
-
-def _unread_proxy_header(filters: tuple[ListenerFilter, ...], connection: DownstreamConnection) -> None:
-    """Without the proxy_protocol filter the header's bytes reach whatever comes next."""
-    if not any(f.type_name == PROXY_PROTOCOL for f in filters):
-        connection.speaks = "PROXY"
-        connection.client_tls = False
-
-
-def _original_dst(
-    connection: DownstreamConnection, request: Request, config: Msg, ref: Ref, telling: Telling
-) -> Aborted | None:
-    """Restore the destination from before redirection (SO_ORIGINAL_DST); without redirection nothing is restored."""
-    original = request.connection.original_destination
-    if original is not None:
-        connection.local = parse_address(original)
-        connection.restored = True
-        telling.step("listener filters", ref, "original_dst: destination {}", original)
-    return None
-
-
-def _proxy_protocol(
-    connection: DownstreamConnection, request: Request, config: Msg, ref: Ref, telling: Telling
-) -> Aborted | None:
-    """Take source and destination from the PROXY header, which must be there unless the filter allows its absence."""
-    header = request.connection.proxy_protocol
-    if header is None:
-        if config is not None and config.allow_requests_without_proxy_protocol:
-            return None
-        telling.step("listener filters", ref, "proxy_protocol: no PROXY header, the connection is closed")
-        return Aborted("eof")
-    connection.remote, connection.local = parse_address(header.source), parse_address(header.destination)
-    connection.restored = True
-    telling.step("listener filters", ref, "proxy_protocol: {} -> {}", header.source, header.destination)
-    return None
-
-
-def _tls_inspector(
-    connection: DownstreamConnection, request: Request, config: Msg, ref: Ref, telling: Telling
-) -> Aborted | None:
-    """Read the TLS hello: transport ``tls``, the lower-case SNI, the ALPN list in the client's order."""
-    if connection.speaks == "PROXY" or not connection.client_tls:
-        telling.step("listener filters", ref, "tls_inspector: no TLS hello")
+    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+        """Say that the filter is left out."""
+        telling.step(STAGE, self.ref, "disabled for destination port {}", connection.local.port)
         return None
-    tls = request.connection.tls
-    connection.transport_protocol = "tls"
-    connection.server_name = ((tls.server_name if tls else None) or "").lower()
-    connection.application_protocols = connection.offered_alpn
-    telling.step(
-        "listener filters",
-        ref,
-        "tls_inspector: SNI `{}`, ALPN {}",
-        connection.server_name,
-        ",".join(connection.offered_alpn) or "none",
-    )
-    return None
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalDst:
+    """``original_dst``: the destination from before redirection (SO_ORIGINAL_DST), where there was one."""
+
+    ref: Ref
+    reads: ClassVar[bool] = False
+
+    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+        """Restore the destination."""
+        original = request.connection.original_destination
+        if original is None or (destination := parse_address(original)) == connection.local:
+            return None
+        connection.local = destination
+        connection.restored = True
+        telling.step(STAGE, self.ref, "original_dst restores the destination {}", connection.local)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyProtocol:
+    """``proxy_protocol``: source and destination from the PROXY header, without which the connection is closed."""
+
+    ref: Ref
+    optional: bool
+    reads: ClassVar[bool] = True
+
+    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+        """Read the header."""
+        header = request.connection.proxy_protocol
+        if header is None or not connection.proxy_header:
+            if self.optional:
+                telling.step(STAGE, self.ref, "no PROXY header, and none is needed")
+                return None
+            telling.step(STAGE, self.ref, "no PROXY header: the connection is closed")
+            return Aborted("reset")
+        connection.proxy_header = False
+        source, destination = parse_address(header.source), parse_address(header.destination)
+        if destination != connection.local:
+            connection.local = destination
+            connection.restored = True
+        connection.remote = source
+        telling.step(STAGE, self.ref, "PROXY header: from {} to {}", source, destination)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsInspector:
+    """``tls_inspector``: transport ``tls``, the SNI in lower case, the ALPN list in the client's order."""
+
+    ref: Ref
+    closes_others: bool
+    reads: ClassVar[bool] = True
+
+    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+        """Read the client hello."""
+        if connection.proxy_header or not connection.client_tls:
+            if self.closes_others:
+                telling.step(STAGE, self.ref, "no TLS client hello: the connection is closed")
+                return Aborted("reset")
+            telling.step(STAGE, self.ref, "no TLS client hello")
+            return None
+        tls = request.connection.tls
+        connection.transport_protocol = "tls"
+        connection.server_name = ((tls.server_name if tls is not None else None) or "").lower()
+        if connection.offered_alpn:
+            connection.application_protocols = connection.offered_alpn
+        telling.step(
+            STAGE,
+            self.ref,
+            "TLS client hello: SNI {}, ALPN {}",
+            connection.server_name or "none",
+            connection.offered_alpn or "none",
+        )
+        return None
 
 
 _SNIFFED: Final = {"HTTP/1.1": "http/1.1", "HTTP/1.0": "http/1.0", "HTTP/2": "h2c"}
 
 
-def _http_inspector(
-    connection: DownstreamConnection, request: Request, config: Msg, ref: Ref, telling: Telling
-) -> Aborted | None:
-    """Tell HTTP/1.0, HTTP/1.1 and the HTTP/2 preface on plaintext."""
-    if connection.client_tls:
+@dataclass(frozen=True, slots=True)
+class HttpInspector:
+    """``http_inspector``: ``http/1.0``, ``http/1.1`` or ``h2c`` of a plaintext client."""
+
+    ref: Ref
+    reads: ClassVar[bool] = True
+
+    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+        """Read the request line or the HTTP/2 preface."""
+        if connection.transport_protocol == "tls":
+            return None
+        readable = not (connection.proxy_header or connection.client_tls)
+        protocol = _SNIFFED.get(connection.speaks) if readable else None
+        if protocol is not None:
+            connection.application_protocols = (protocol,)
+        telling.step(STAGE, self.ref, "the client speaks {}", protocol or "no HTTP that can be read")
         return None
-    sniffed = _SNIFFED.get(connection.speaks)
-    if sniffed is not None:
-        connection.application_protocols = (sniffed,)
-    telling.step("listener filters", ref, "http_inspector: {}", sniffed or "not HTTP")
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """A filter without effect on what a request gets; ``note`` says what it may do besides."""
+
+    ref: Ref
+    note: str
+    reads: ClassVar[bool] = False
+
+    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+        """Say what is not modelled."""
+        if self.note:
+            telling.note(self.ref, self.note)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A discovered filter whose configuration never came: connections are closed (``extension_config_missing``)."""
+
+    ref: Ref
+    name: str
+    reads: ClassVar[bool] = False
+
+    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+        """Close the connection."""
+        telling.step(STAGE, self.ref, "`{}` has no configuration yet: the connection is closed", self.name)
+        return Aborted("reset")
+
+
+def compile_listener_filters(listener: Msg, ref: Ref, proxy: Proxy) -> tuple[ListenerFilter, ...]:
+    """Compile ``listener_filters``; ``use_original_dst`` and ``use_proxy_proto`` add a filter at the end."""
+    filters = [_compile_entry(m, ref.at("listener_filters", i), proxy) for i, m in enumerate(listener.listener_filters)]
+    if listener.use_original_dst.value:
+        filters.append(OriginalDst(ref.at("use_original_dst")))
+    if listener.filter_chains and listener.filter_chains[0].use_proxy_proto.value:
+        filters.append(ProxyProtocol(ref.at("filter_chains", 0, "use_proxy_proto"), optional=False))
+    return tuple(filters)
+
+
+def _compile_entry(msg: Msg, ref: Ref, proxy: Proxy) -> ListenerFilter:
+    found = _compile_filter(msg, ref, proxy)
+    if msg.HasField("filter_disabled"):
+        return Unless(ref, found, compile_predicate(msg.filter_disabled))
+    return found
+
+
+def _compile_filter(msg: Msg, ref: Ref, proxy: Proxy) -> ListenerFilter:
+    config = msg.typed_config
+    if msg.WhichOneof("config_type") == "config_discovery":
+        resource = proxy.dump.extension_configs.get(msg.name)
+        config = resource.message().typed_config if resource is not None else msg.config_discovery.default_config
+        if not config.type_url:
+            return Missing(ref, msg.name)
+    kind, inner = any_type(config), unpack(config)
+    if kind == PREFIX + "original_dst.v3.OriginalDst":
+        return OriginalDst(ref)
+    if kind == PREFIX + "proxy_protocol.v3.ProxyProtocol":
+        return ProxyProtocol(ref, inner is not None and inner.allow_requests_without_proxy_protocol)
+    if kind == PREFIX + "tls_inspector.v3.TlsInspector":
+        return TlsInspector(ref, inner is not None and inner.close_connection_on_client_hello_parsing_errors)
+    if kind == PREFIX + "http_inspector.v3.HttpInspector":
+        return HttpInspector(ref)
+    if kind == PREFIX + "original_src.v3.OriginalSrc":
+        return Passes(ref, "")
+    if kind == PREFIX + "local_ratelimit.v3.LocalRateLimit":
+        return Passes(ref, "the listener's local rate limit is not modelled: it closes connections over its limit")
+    if kind == ISTIO_SET_ADDRESS:
+        return Passes(ref, "")
+    return Passes(
+        ref,
+        f"listener filter `{msg.name}` ({kind or 'without a type'}) is not modelled: it may change addresses, "
+        "SNI or metadata, or close the connection",
+    )
+
+
+def compile_predicate(msg: Msg) -> Predicate:
+    """Compile a ListenerFilterChainMatchPredicate: when a filter is left out, by destination port."""
+    kind = msg.WhichOneof("rule")
+    if kind == "or_match":
+        any_of = [compile_predicate(rule) for rule in msg.or_match.rules]
+        return lambda port: any(rule(port) for rule in any_of)
+    if kind == "and_match":
+        all_of = [compile_predicate(rule) for rule in msg.and_match.rules]
+        return lambda port: all(rule(port) for rule in all_of)
+    if kind == "not_match":
+        inner = compile_predicate(msg.not_match)
+        return lambda port: not inner(port)
+    if kind == "destination_port_range":
+        start, end = msg.destination_port_range.start, msg.destination_port_range.end
+        return lambda port: start <= port < end
+    return lambda port: kind == "any_match"
+
+
+def run_listener_filters(
+    listener: Listener, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+) -> Aborted | None:
+    """Run the listener's filters in order; those that read wait ``listener_filters_timeout`` for a silent client."""
+    for entry in listener.filters:
+        current = entry
+        if isinstance(entry, Unless) and not entry.disabled(connection.local.port):
+            current = entry.inner
+        if current.reads and _is_silent(connection, request):
+            return _time_out(listener, connection, telling)
+        ended = current.accept(connection, request, telling)
+        if ended is not None:
+            return ended
     return None
 
 
-PROXY_PROTOCOL: Final = PREFIX + "proxy_protocol.v3.ProxyProtocol"
-_RUN: Final[dict[str, Run]] = {
-    PREFIX + "original_dst.v3.OriginalDst": _original_dst,
-    PROXY_PROTOCOL: _proxy_protocol,
-    PREFIX + "tls_inspector.v3.TlsInspector": _tls_inspector,
-    PREFIX + "http_inspector.v3.HttpInspector": _http_inspector,
-}
-_SILENT: Final = frozenset(
-    PREFIX + name for name in ("original_src.v3.OriginalSrc", "local_ratelimit.v3.LocalRateLimit")
-)
-"""Filters that change nothing a request can see (original_src: the upstream sees the client's address)."""
+def _is_silent(connection: DownstreamConnection, request: Request) -> bool:
+    """The client waits for the server to speak first."""
+    return connection.speaks == "TCP" and not request.body and not connection.client_tls and not connection.proxy_header
+
+
+def _time_out(listener: Listener, connection: DownstreamConnection, telling: Telling) -> Aborted | None:
+    seconds = listener.filters_timeout_ms / 1000
+    if not seconds:
+        telling.step(STAGE, listener.ref, "the client sends nothing, and no timeout ends the waiting for it")
+        return Aborted("eof")
+    if not listener.continue_on_filters_timeout:
+        telling.step(STAGE, listener.ref, "the client sends nothing for {} s: the connection is closed", seconds)
+        return Aborted("eof")
+    telling.step(STAGE, listener.ref, "the client sends nothing for {} s: matching goes on without it", seconds)
+    connection.waited_ms += listener.filters_timeout_ms
+    return None

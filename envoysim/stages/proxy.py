@@ -9,7 +9,7 @@ from ..load.dump import Dump
 from ..model.ref import Ref
 from ..schema import Msg
 from .cluster import Cluster, compile_cluster
-from .listener import Listener, compile_listener
+from .listener import ListenerTable, compile_listener
 from .route_configuration import RouteConfiguration, compile_route_configuration
 from .runtime import Runtime, compile_runtime
 
@@ -27,9 +27,9 @@ class Proxy:
         self._route_configurations: dict[str, RouteConfiguration | None] = {}
 
     @cached_property
-    def listeners(self) -> tuple[Listener, ...]:
+    def listeners(self) -> ListenerTable:
         """The active listeners, in the dump's order."""
-        return tuple(compile_listener(resource, self) for resource in self.dump.listeners)
+        return ListenerTable(compile_listener(resource, self) for resource in self.dump.listeners)
 
     @cached_property
     def runtime(self) -> Runtime:

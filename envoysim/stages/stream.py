@@ -87,6 +87,10 @@ class DownstreamConnection:
     client_certificate: Certificate | None = None
     restored: bool = False
     """A listener filter restored the destination (original_dst, proxy_protocol)."""
+    proxy_header: bool = False
+    """A PROXY header that nobody has read yet stands before everything else."""
+    waited_ms: float = 0.0
+    """How long listener filters waited for bytes that did not come."""
     transport_protocol: str = "raw_buffer"
     server_name: str = ""
     application_protocols: tuple[str, ...] = ()
