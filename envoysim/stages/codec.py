@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ..model.headers import HeaderMap
 from ..model.reply import Aborted, LocalReply
 from .connection_header import sanitize_connection_header
+from .forwarded import is_upgrade
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -116,7 +117,9 @@ def _decode_h1(stream: Stream, request: Request) -> LocalReply | None:
     refused = _copy_headers(stream, headers, request)
     if refused is not None:
         return refused
-    upgrade = _wants_upgrade(headers)
+    upgrade = is_upgrade(headers)
+    if "connection" in headers:
+        stream.facts["connection_header"] = headers.get("connection")
     if not upgrade and "connection" in headers and not sanitize_connection_header(headers):
         return _error(400, "http1.connection_header_rejected")
     refused = _handle_path(stream, headers, request.method, target)
@@ -165,14 +168,6 @@ def _copy_headers(stream: Stream, headers: HeaderMap, request: Request) -> Local
     if length is not None and not length.isdigit():
         return _error(400, "http1.codec_error")
     return None
-
-
-def _wants_upgrade(headers: HeaderMap) -> bool:
-    """``Utility::isUpgrade``: Upgrade is set and Connection names it."""
-    connection = headers.get("connection")
-    if connection is None or "upgrade" not in headers:
-        return False
-    return any(token.strip().lower() == "upgrade" for token in connection.split(","))
 
 
 def _handle_path(stream: Stream, headers: HeaderMap, method: str, target: str) -> LocalReply | None:

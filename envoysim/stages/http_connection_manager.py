@@ -22,7 +22,7 @@ from .ip_detection import Detect, compile_ip_detection
 from .local_reply import LocalReplyConfig, compile_local_reply
 from .path_normalization import canonical_path, merge_slashes, split_query, strip_port, strip_trailing_dot, unescape_slashes
 from .proxy_status import ProxyStatus, compile_proxy_status
-from .route_configuration import RouteSource, compile_route_source, route_table
+from .route_configuration import RouteSource, compile_route_source
 from .timeouts import is_grpc
 from .upgrade import UpgradeConfigs, compile_upgrades
 
@@ -189,9 +189,10 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
         if refused is not None:
             return _refused(stream, refused)
     _normalize_host(stream, authority)
-    table = route_table(stream)
-    if table is not None and table.internal_only_headers:
-        stream.facts["internal_only_headers"] = table.internal_only_headers
+    if hcm.strips_internal_only:
+        table = hcm.routes.resolve(stream)
+        if table is not None:
+            stream.facts["internal_only_headers"] = table.internal_only_headers
     refused = mutate_request_headers(stream)
     if refused is not None:
         return _refused(stream, refused)
@@ -283,14 +284,10 @@ def encode_response(stream: Stream, response: Response) -> None:
 
 def _close_connection(stream: Stream, response: Response, upgraded: bool) -> None:
     """HTTP/1: a connection is closed when the client asks, or when the request was not read to its end."""
-    connection = (stream.request_header("connection") or "").lower()
+    connection = str(stream.facts.get("connection_header", "")).lower()
     asked = "close" in connection or (stream.protocol == "HTTP/1.0" and "keep-alive" not in connection)
     unread = response.local and (bool(stream.request.body) and not stream.facts.get("body_read"))
     response.close = response.close or asked or unread
     if response.close and not upgraded:
         response.headers.set("connection", "close")
 
-
-def response_code(response: Response) -> int:
-    """``%RESPONSE_CODE%``."""
-    return response.status
