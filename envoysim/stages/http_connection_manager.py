@@ -189,10 +189,9 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
         if refused is not None:
             return _refused(stream, refused)
     _normalize_host(stream, authority)
-    if hcm.strips_internal_only:
-        table = hcm.routes.resolve(stream)
-        if table is not None:
-            stream.facts["internal_only_headers"] = table.internal_only_headers
+    table = hcm.routes.table
+    if table is not None and table.internal_only_headers:
+        stream.facts["internal_only_headers"] = table.internal_only_headers
     refused = mutate_request_headers(stream)
     if refused is not None:
         return _refused(stream, refused)

@@ -42,6 +42,12 @@ class Proxy:
         bootstrap = self.dump.bootstrap
         return bootstrap.message().node if bootstrap is not None else None
 
+    @cached_property
+    def local_address(self) -> str | None:
+        """The node's own IP address, which a dump does not tell unless the node id holds it (``sidecar~IP~...``)."""
+        parts = self.node.id.split("~") if self.node is not None else []
+        return parts[1] if len(parts) == 4 else None
+
     def route_configuration(self, name: str) -> RouteConfiguration | None:
         """Return the RDS route configuration called ``name`` (dynamic before static)."""
         if name not in self._route_configurations:

@@ -156,6 +156,10 @@ def compile_inline_route_configuration(msg: Msg, ref: Ref, proxy: Proxy) -> Rout
 class RouteSource(Protocol):
     """A connection manager's ``route_specifier``."""
 
+    @property
+    def table(self) -> RouteConfiguration | None:
+        """The route table, where it does not depend on the request."""
+
     def resolve(self, stream: Stream) -> RouteConfiguration | None:
         """Return the route table of a request, or tell why there is none."""
 
@@ -165,6 +169,11 @@ class InlineRoutes:
     """``route_config``."""
 
     configuration: RouteConfiguration
+
+    @property
+    def table(self) -> RouteConfiguration | None:
+        """The one there is."""
+        return self.configuration
 
     def resolve(self, stream: Stream) -> RouteConfiguration | None:
         """Return the one there is."""
@@ -180,18 +189,19 @@ class RdsRoutes:
         self._proxy = proxy
 
     @cached_property
-    def _configuration(self) -> RouteConfiguration | None:
+    def table(self) -> RouteConfiguration | None:
+        """The route configuration of that name, if the dump has it."""
         return self._proxy.route_configuration(self.name)
 
     def resolve(self, stream: Stream) -> RouteConfiguration | None:
         """Return the route configuration; one that is not in the dump may still be in the proxy."""
-        if self._configuration is None:
+        if self.table is None:
             stream.telling.step("route configuration", self.ref, "no route configuration `{}`", self.name)
             stream.telling.note(
                 self.ref,
                 f"route configuration `{self.name}` is not in the dump: no route assumed; a dump with it would tell",
             )
-        return self._configuration
+        return self.table
 
 
 class ScopedRoutes:
@@ -201,6 +211,7 @@ class ScopedRoutes:
         self.ref = ref
         self._fragments = tuple(fragments)
         self._scopes: Mapping[Key, Scope] = scopes_by_key(scopes)
+        self.table: RouteConfiguration | None = None
 
     def resolve(self, stream: Stream) -> RouteConfiguration | None:
         """Compute the key and look it up."""
@@ -223,6 +234,8 @@ class ScopedRoutes:
 @dataclass(frozen=True, slots=True)
 class NoRoutes:
     """A connection manager without route specifier."""
+
+    table: RouteConfiguration | None = None
 
     def resolve(self, stream: Stream) -> RouteConfiguration | None:
         """There is none."""
