@@ -160,7 +160,7 @@ def address_from_xff(headers: HeaderMap, skip: int) -> tuple[Address | None, boo
 def append_xff(stream: Stream) -> None:
     """Append the peer; a loopback peer appends the node's own address."""
     remote = stream.connection.remote.ip
-    if ipaddress.ip_address(remote).is_loopback:
+    if remote in ("127.0.0.1", "::1"):  # Envoy's idea of loopback is these two alone
         own = stream.proxy.local_address
         remote = own if own is not None else remote
     stream.headers.append("x-forwarded-for", remote)
