@@ -12,6 +12,7 @@ import datetime
 import importlib
 import keyword
 import pkgutil
+import re
 import sys
 import tempfile
 import typing
@@ -62,6 +63,9 @@ SCALARS = {
     "sint64": F.TYPE_SINT64,
 }
 
+RETIRED = re.compile(r"envoy\.(.*\.)?v[12](alpha\d*)?\.")
+"""Envoy's v2 API: gone from Envoy since 1.18; ``load/v2.py`` maps its names."""
+
 EnumValues = list[tuple[str, int]]
 
 MISSING = ROOT / "protos" / "missing_fields.txt"
@@ -103,7 +107,7 @@ def _registered() -> tuple[dict[str, tuple[str, str, type | None]], dict[type, s
     classes: dict[type, str] = {}
     for url, cls in default_message_pool.url_to_type.items():
         full = url.split("/", 1)[1]
-        if full.startswith("google.protobuf."):
+        if full.startswith(("google.protobuf.", "validate.")) or RETIRED.match(full):
             continue
         package = _package(cls)
         messages[full] = (package, full[len(package) + 1 :], cls)

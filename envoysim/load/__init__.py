@@ -22,8 +22,8 @@ Source = str | Path | bytes | Mapping[str, Any] | list[Any]
 def load(sources: Source | Sequence[Source]) -> Dump:
     """Load one source or several into one Dump.
 
-    A path may be a file (``.gz`` and ``.zst`` too) or a folder; ``FILE#NAME`` chooses one proxy of an egctl file. Raises
-    SourceError, with the file and the place in it, for what cannot be used.
+    A path may be a file (``.gz`` and ``.zst`` too) or a folder; ``FILE#NAME`` chooses one proxy of an egctl file.
+    Raises SourceError, with the file and the place in it, for what cannot be used.
     """
     if isinstance(sources, (str, Path, bytes, dict)):
         sources = [sources]

@@ -100,7 +100,7 @@ def _config_dump(root: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
 
 
 def _response(root: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
-    """A DiscoveryResponse, or ``resources`` of ``{name, version, resource}`` as delta xDS and test fixtures write them."""
+    """A DiscoveryResponse, or ``resources`` of ``{name, version, resource}`` as delta xDS writes them."""
     for index, item in enumerate(get(root, "resources")):
         place = ref.at("resources", index)
         if not is_object(item):

@@ -1,6 +1,7 @@
 """``/clusters?format=json`` (and ``istioctl proxy-config endpoints``): what Envoy knows of each host right now.
 
-Source: api/envoy/admin/v3/clusters.proto. It is the authority on health: it tells draining, active checks and ejections apart.
+Source: api/envoy/admin/v3/clusters.proto. It is the authority on health: it tells draining, active checks and
+ejections apart.
 """
 
 from __future__ import annotations

@@ -31,16 +31,23 @@ def is_list(node: Node) -> bool:
 
 def get(node: Node, name: str) -> Node:
     """Return the field ``name`` (proto spelling; camelCase is looked for too), or ``None``."""
-    value = node.get(name)
-    return value if value is not None or "_" not in name else node.get(camel(name))
+    key = _own_key(node, name)
+    return None if key is None else node[key]
 
 
 def key_of(node: Node, name: str) -> str:
     """Return the spelling of ``name`` that ``node`` uses; ``name`` itself when it has neither."""
-    if name in node or "_" not in name:
+    return _own_key(node, name) or name
+
+
+def _own_key(node: Node, name: str) -> str | None:
+    # simdjson answers a missing key by an exception inside: listing the keys is five times faster
+    keys = node if isinstance(node, dict) else [*node]
+    if name in keys:
         return name
-    other = camel(name)
-    return other if other in node else name
+    if "_" in name and (other := camel(name)) in keys:
+        return other
+    return None
 
 
 def elements(node: Node, name: str) -> Iterator[tuple[int, Node]]:

@@ -9,7 +9,46 @@ REDACTED: Final = "[redacted]"
 
 # Fields whose whole content is secret (udpa/annotations/sensitive.proto marks them in Envoy's API), in both spellings.
 SECRET: Final = frozenset(
-    ["private_key", "privateKey", "password", "private_key_provider", "privateKeyProvider", "session_ticket_keys", "sessionTicketKeys", "ocsp_staple", "ocspStaple", "generic_secret", "genericSecret", "token_secret", "tokenSecret", "hmac_secret", "hmacSecret", "client_secret", "clientSecret", "auth_username", "authUsername", "auth_password", "authPassword", "secret_key", "secretKey", "secret_access_key", "secretAccessKey", "session_token", "sessionToken", "access_token", "accessToken", "token", "api_key", "apiKey", "credentials", "call_credentials", "callCredentials", "inline_users", "users", "pkcs12"]
+    [
+        "private_key",
+        "privateKey",
+        "password",
+        "private_key_provider",
+        "privateKeyProvider",
+        "session_ticket_keys",
+        "sessionTicketKeys",
+        "ocsp_staple",
+        "ocspStaple",
+        "generic_secret",
+        "genericSecret",
+        "token_secret",
+        "tokenSecret",
+        "hmac_secret",
+        "hmacSecret",
+        "client_secret",
+        "clientSecret",
+        "auth_username",
+        "authUsername",
+        "auth_password",
+        "authPassword",
+        "secret_key",
+        "secretKey",
+        "secret_access_key",
+        "secretAccessKey",
+        "session_token",
+        "sessionToken",
+        "access_token",
+        "accessToken",
+        "token",
+        "api_key",
+        "apiKey",
+        "credentials",
+        "call_credentials",
+        "callCredentials",
+        "inline_users",
+        "users",
+        "pkcs12",
+    ]
 )
 _PEM: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S)
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}")

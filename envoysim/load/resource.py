@@ -8,7 +8,7 @@ from ..model.outcome import Note
 from ..model.ref import Ref
 from ..schema import Msg
 from .decode import decode_message
-from .lazy import Node, elements, get, is_list, plain
+from .lazy import Node, elements, get, is_list, plain, text
 
 TYPES: Final = {
     "listener": "envoy.config.listener.v3.Listener",
@@ -29,11 +29,11 @@ SERVING: Final = ("active", "static")
 class Resource:
     """A resource as it stands in a source.
 
-    ``state`` is ``static``, ``active``, ``warming``, ``draining`` or ``error``; ``problem`` says why it is not served. Decoding
-    happens once; what is unknown is added to the dump's notes then.
+    ``state`` is ``static``, ``active``, ``warming``, ``draining`` or ``error``; ``problem`` says why it is not served.
+    Decoding happens once; what is unknown is added to the dump's notes then.
     """
 
-    __slots__ = ("_hosts", "_message", "_notes", "group", "kind", "name", "problem", "raw", "ref", "state", "version")
+    __slots__ = ("_around", "_hosts", "_message", "_notes", "group", "kind", "name", "problem", "raw", "ref", "state")
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Resource:
         raw: Node,
         notes: list[Note],
         *,
-        version: str = "",
+        around: Node = None,
         problem: str | None = None,
         group: str = "",
     ) -> None:
@@ -53,13 +53,18 @@ class Resource:
         self.ref = ref
         self.state = state
         self.raw = raw
-        self.version = version
+        self._around = around
         self.problem = problem
         self.group = group
         """For scoped routes: the HCM's ``scoped_routes.name``."""
         self._notes = notes
         self._message: Msg | None = None
         self._hosts: list[Node] | None = None
+
+    @property
+    def version(self) -> str:
+        """The version that xDS gave, "" when the source does not say."""
+        return "" if self._around is None else text(self._around, "version_info")
 
     def message(self) -> Msg:
         """Return the decoded message; raises SourceError for a value of the wrong kind."""

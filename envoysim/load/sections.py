@@ -119,18 +119,15 @@ def _item(item: Node, row: Row, ref: Ref, notes: list[Note]) -> Iterator[Resourc
     if not is_object(item):
         notes.append(Note(ref, "not an object: skipped"))
         return
-    version = text(item, "version_info")
     if row.state != "dynamic":
         resource = get(item, row.field)
         if is_object(resource):
-            yield _made(resource, row.kind, ref.at(row.field), row.state, version, notes, text(item, "name"))
+            yield _made(resource, row.kind, ref.at(row.field), row.state, item, item, notes)
     else:
         for field, state in STATES:
             part = get(item, field)
             if is_object(part) and is_object(resource := get(part, row.field)):
-                version = text(part, "version_info")
-                place = ref.at(field, row.field)
-                yield _made(resource, row.kind, place, state, version, notes, text(item, "name"))
+                yield _made(resource, row.kind, ref.at(field, row.field), state, item, part, notes)
     error = get(item, "error_state")
     if is_object(error):
         failed = get(error, "failed_configuration")
@@ -138,14 +135,14 @@ def _item(item: Node, row: Row, ref: Ref, notes: list[Note]) -> Iterator[Resourc
         problem = text(error, "details") or "rejected"
         rejected = failed if is_object(failed) else {}
         name = resource_name(rejected, row.kind) or text(item, "name")
-        version = text(error, "version_info")
-        yield Resource(row.kind, name, place, "error", rejected, notes, version=version, problem=problem)
+        yield Resource(row.kind, name, place, "error", rejected, notes, around=error, problem=problem)
 
 
-def _made(raw: Node, kind: str, ref: Ref, state: str, version: str, notes: list[Note], name: str) -> Resource:
+def _made(raw: Node, kind: str, ref: Ref, state: str, item: Node, part: Node, notes: list[Note]) -> Resource:
+    raw = _unwrapped(raw)
     problem = "not ready: it waits for something it depends on" if state == "warming" else None
-    own = resource_name(raw, kind) or name
-    return Resource(kind, own, ref, state, _unwrapped(raw), notes, version=version, problem=problem)
+    name = resource_name(raw, kind) or text(item, "name")
+    return Resource(kind, name, ref, state, raw, notes, around=part, problem=problem)
 
 
 def _unwrapped(raw: Node) -> Node:
@@ -168,7 +165,7 @@ def _scoped(section: Node, parts: list[str], ref: Ref, notes: list[Note]) -> Ite
                     state,
                     scope,
                     notes,
-                    version=text(group, "version_info"),
+                    around=group,
                     group=text(group, "name"),
                 )
 
