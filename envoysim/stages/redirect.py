@@ -9,7 +9,7 @@ from ..match.path_matcher import PathSpecifier
 from ..model.ref import Ref
 from ..schema import Msg, enum_name
 from .path_rewrite import PathRewrite, compile_path_rewrite
-from .substitution_format import Format, compile_substitution_format
+from .substitution_format import BodyFormat, compile_body_format
 
 if TYPE_CHECKING:
     from ..model.headers import HeaderMap
@@ -46,7 +46,7 @@ class DirectResponse:
     ref: Ref
     status: int
     body: str = ""
-    body_format: Format | None = None
+    body_format: BodyFormat | None = None
     content_type: str = ""
     unknown_body: str = ""
 
@@ -80,7 +80,7 @@ def compile_direct_response(msg: Msg, ref: Ref) -> DirectResponse:
     content_type = msg.body_format.content_type
     if not content_type and msg.body_format.WhichOneof("format") == "json_format":
         content_type = "application/json"
-    compiled = compile_substitution_format(msg.body_format, ref.at("body_format"))
+    compiled = compile_body_format(msg.body_format, ref.at("body_format"))
     return DirectResponse(ref, msg.status, body, compiled, content_type, unknown)
 
 
