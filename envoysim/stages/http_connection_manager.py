@@ -17,7 +17,7 @@ from ..schema import Msg, duration_ms, enum_name
 from .access_log import AccessLogger, compile_access_loggers
 from .client_cert import ForwardClientCert, compile_forward_client_cert, forward_client_cert
 from .forwarded import append_via, is_upgrade, mutate_request_headers
-from .http_filters.chain import FilterEntry, compile_http_filters
+from .http_filters.chain import HttpFilterChain, compile_http_filters
 from .ip_detection import Detect, compile_ip_detection
 from .local_reply import LocalReplyConfig, compile_local_reply
 from .path_normalization import canonical_path, merge_slashes, split_query, strip_port, strip_trailing_dot, unescape_slashes
@@ -53,7 +53,7 @@ class HttpConnectionManager:
     stat_prefix: str
     codec_type: str
     routes: RouteSource
-    http_filters: tuple[FilterEntry, ...]
+    http_filters: HttpFilterChain
     upgrades: UpgradeConfigs
     local_replies: LocalReplyConfig
     access_loggers: tuple[AccessLogger, ...]

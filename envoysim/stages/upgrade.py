@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..model.reply import LocalReply
 from ..schema import Msg
-from .http_filters.chain import FilterEntry, compile_http_filters
+from .http_filters.chain import HttpFilterChain, compile_http_filters
 from .route import Forward
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ class UpgradeConfigs:
 
     ref: Ref
     enabled: Mapping[str, bool]
-    filters: Mapping[str, tuple[FilterEntry, ...]]
+    filters: Mapping[str, HttpFilterChain]
 
 
 def compile_upgrades(msgs: Sequence[Msg], ref: Ref, proxy: Proxy) -> UpgradeConfigs:
     """Compile ``upgrade_configs`` of a connection manager."""
     enabled: dict[str, bool] = {}
-    filters: dict[str, tuple[FilterEntry, ...]] = {}
+    filters: dict[str, HttpFilterChain] = {}
     for index, msg in enumerate(msgs):
         kind = msg.upgrade_type.lower()
         enabled[kind] = msg.enabled.value if msg.HasField("enabled") else True

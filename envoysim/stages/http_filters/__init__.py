@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 PREFIX: Final = "envoy.extensions.filters.http."
 
 FILTERS: Final[tuple[tuple[str, str], ...]] = (
+    (PREFIX + "api_key_auth.v3.ApiKeyAuth", "api_key_auth"),
+    (PREFIX + "basic_auth.v3.BasicAuth", "basic_auth"),
+    (PREFIX + "buffer.v3.Buffer", "buffer"),
     (PREFIX + "cors.v3.Cors", "cors"),
+    (PREFIX + "csrf.v3.CsrfPolicy", "csrf"),
+    (PREFIX + "fault.v3.HTTPFault", "fault"),
+    (PREFIX + "header_mutation.v3.HeaderMutation", "header_mutation"),
+    (PREFIX + "health_check.v3.HealthCheck", "health_check"),
+    (PREFIX + "local_ratelimit.v3.LocalRateLimit", "local_ratelimit"),
     (PREFIX + "rbac.v3.RBAC", "rbac"),
     (PREFIX + "router.v3.Router", "router"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response
@@ -29,6 +29,14 @@ class HttpFilter(Protocol):
 
     def encode(self, stream: Stream, response: Response, overrides: tuple[object, ...]) -> Verdict:
         """Handle the response; runs in reverse order, for local replies too."""
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A filter that uses its configured name, for metadata or state of its own."""
+
+    def named(self, name: str) -> HttpFilter:
+        """Return the filter that knows its name."""
 
 
 class DecoderOnly:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response
 from ...schema import Msg, any_type, unpack
+from ..cluster_specifier import CLUSTER_CHOICE
 from ..internal_redirect import Recreated
 from ..local_reply import make_local_response
 from ..route import Forward, Redirect
-from ..route_configuration import CLUSTER_CHOICE, resolve_route
+from ..route_configuration import resolve_route
 from ..router import forward
 from . import find_filter
-from .base import DecoderOnly, FilterModule, HttpFilter
+from .base import DecoderOnly, FilterModule, HttpFilter, Named
 from .router import RouterFilter
 from .unknown import UNKNOWN, MissingFilter, unknown_filter
 
@@ -189,6 +190,8 @@ def make_entry(
     if module is None or message is None:
         return FilterEntry(name, ref, kind, unknown_filter(kind, name, ref), UNKNOWN, disabled, encodes=False)
     made = module.compile(message, at, proxy)
+    if isinstance(made, Named):
+        made = made.named(name)
     encodes = not isinstance(made, DecoderOnly | RouterFilter)
     return FilterEntry(name, ref, kind, made, module, disabled, encodes)
 
@@ -226,7 +229,7 @@ def decode_through_filters(stream: Stream) -> Story[End]:
 def chain_of(stream: Stream) -> HttpFilterChain:
     """Return the chain for the stream: an upgrade may have one of its own."""
     hcm = stream.hcm
-    own = hcm.upgrades.filters(stream.upgrade) if stream.upgrade else None
+    own = hcm.upgrades.filters.get(stream.upgrade) if stream.upgrade else None
     return hcm.http_filters if own is None else own
 
 
