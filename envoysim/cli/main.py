@@ -17,6 +17,7 @@ COMMANDS = (
     ),
     ("trace", "follow one request from connection to endpoint and say why"),
     ("run", "many requests in, one outcome per line out (docs/contract.md)"),
+    ("verify", "play requests through a real Envoy beside the simulation and compare"),
     ("show", "print what stands at a reference of a dump, secrets redacted"),
 )
 """Every command and its line of help; module ``cli/<name>.py`` defines ``command``."""
