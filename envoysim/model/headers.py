@@ -3,51 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+_BOTH = """connection content-type content-length content-encoding cache-control keep-alive proxy-connection
+    proxy-status transfer-encoding upgrade via x-envoy-attempt-count x-envoy-decorator-operation x-request-id"""
 
 # Headers that Envoy keeps in a slot of their own: adding one that is there joins with a comma
-# (envoy/http/header_map.h, INLINE_*_HEADERS).
-INLINE = frozenset(
-    """:authority :method :path :protocol :scheme :status accept accept-encoding
-    access-control-request-headers access-control-request-method access-control-request-private-network
-    access-control-allow-credentials access-control-allow-headers access-control-allow-methods
-    access-control-allow-origin access-control-expose-headers access-control-max-age
-    access-control-allow-private-network age authentication authorization cache-control
-    cache-status cdn-loop client-trace-id connection content-encoding content-length content-type
-    date envoy-attempt-count envoy-decorator-operation envoy-degraded envoy-downstream-service-cluster
-    envoy-downstream-service-node envoy-expected-request-timeout-ms envoy-external-address
-    envoy-force-trace envoy-hedge-on-per-try-timeout envoy-immediate-health-check-fail envoy-internal
-    envoy-ip-tags envoy-is-timeout-retry envoy-max-retries envoy-original-path envoy-original-url
-    envoy-overloaded envoy-rate-limited envoy-retriable-header-names envoy-retriable-status-codes
-    envoy-retry-grpc-on envoy-retry-on envoy-upstream-alt-stat-name envoy-upstream-canary
-    envoy-upstream-healthchecked-cluster envoy-upstream-request-per-try-timeout-ms
-    envoy-upstream-request-timeout-alt-response envoy-upstream-request-timeout-ms
-    envoy-upstream-service-time envoy-upstream-stream-duration-ms etag expect expires forwarded-client-cert
-    forwarded-for forwarded-host forwarded-port forwarded-proto grpc-accept-encoding grpc-message grpc-status
-    grpc-timeout host if-match if-modified-since if-none-match if-range if-unmodified-since
-    keep-alive last-modified location origin pragma proxy-authenticate proxy-connection proxy-status
-    range referer request-id server te transfer-encoding upgrade user-agent vary via www-authenticate
-    x-envoy-attempt-count x-envoy-decorator-operation x-envoy-degraded
-    x-envoy-downstream-service-cluster x-envoy-downstream-service-node
-    x-envoy-expected-rq-timeout-ms x-envoy-external-address x-envoy-force-trace
-    x-envoy-hedge-on-per-try-timeout x-envoy-internal x-envoy-ip-tags x-envoy-is-timeout-retry
-    x-envoy-max-retries x-envoy-original-host x-envoy-original-path x-envoy-original-url x-envoy-overloaded
-    x-envoy-ratelimited x-envoy-retriable-header-names x-envoy-retriable-status-codes
-    x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name
-    x-envoy-upstream-canary x-envoy-upstream-healthchecked-cluster
-    x-envoy-upstream-rq-per-try-timeout-ms x-envoy-upstream-rq-timeout-alt-response
-    x-envoy-upstream-rq-timeout-ms x-envoy-upstream-service-time
-    x-envoy-upstream-stream-duration-ms x-forwarded-client-cert x-forwarded-for x-forwarded-host
-    x-forwarded-port x-forwarded-proto x-ot-span-context x-request-id""".split()
+# (INLINE_*_HEADERS in envoy/http/header_map.h, and those registered as custom inline headers).
+REQUEST_INLINE = frozenset(
+    f"""{_BOTH} :authority :method :path :protocol :scheme accept accept-encoding access-control-request-headers
+    access-control-request-method access-control-request-private-network authentication authorization cdn-loop expect
+    grpc-accept-encoding grpc-timeout origin referer te user-agent x-client-trace-id x-envoy-downstream-service-cluster
+    x-envoy-downstream-service-node x-envoy-expected-rq-timeout-ms x-envoy-external-address x-envoy-force-trace
+    x-envoy-hedge-on-per-try-timeout x-envoy-internal x-envoy-ip-tags x-envoy-is-timeout-retry x-envoy-max-retries
+    x-envoy-original-path x-envoy-original-url x-envoy-retriable-header-names x-envoy-retriable-status-codes
+    x-envoy-retry-grpc-on x-envoy-retry-on x-envoy-upstream-alt-stat-name x-envoy-upstream-rq-per-try-timeout-ms
+    x-envoy-upstream-rq-timeout-alt-response x-envoy-upstream-rq-timeout-ms x-envoy-upstream-stream-duration-ms
+    x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto""".split()
+)
+RESPONSE_INLINE = frozenset(
+    f"""{_BOTH} :status access-control-allow-credentials access-control-allow-headers access-control-allow-methods
+    access-control-allow-origin access-control-allow-private-network access-control-expose-headers
+    access-control-max-age date etag grpc-message grpc-status location server vary x-envoy-degraded
+    x-envoy-immediate-health-check-fail x-envoy-ratelimited x-envoy-upstream-canary
+    x-envoy-upstream-healthchecked-cluster x-envoy-upstream-service-time""".split()
 )
 
 
 class HeaderMap:
-    """Ordered ``(name, value)`` pairs; names are lower case, repeats allowed.
+    """Ordered ``(name, value)`` pairs of a request; names are lower case, repeats allowed.
 
     ``items`` is the list itself: stages may read it, and write it only through the methods.
     """
 
     __slots__ = ("items",)
+    inline: ClassVar[frozenset[str]] = REQUEST_INLINE
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self.items: list[tuple[str, str]] = list(items)
@@ -59,7 +49,10 @@ class HeaderMap:
         return len(self.items)
 
     def __contains__(self, name: object) -> bool:
-        return any(n == name for n, _ in self.items)
+        for n, _ in self.items:  # noqa: SIM110  # a generator costs more than it says
+            if n == name:
+                return True
+        return False
 
     def get(self, name: str) -> str | None:
         """Return the first value of ``name``, or ``None``."""
@@ -78,7 +71,7 @@ class HeaderMap:
         return ",".join(values) if values else None
 
     def set(self, name: str, value: str) -> None:
-        """Replace every value of ``name`` by one (``setCopy``); a new name goes to the end."""
+        """Give ``name`` one value where its first one stood; a new name goes to the end."""
         items = self.items
         for i, (n, _) in enumerate(items):
             if n == name:
@@ -88,29 +81,35 @@ class HeaderMap:
                 return
         items.append((name, value))
 
+    def replace(self, name: str, value: str) -> None:
+        """Remove every line of ``name`` and put one at the end (``setCopy``, ``setReferenceKey``)."""
+        self.remove(name)
+        self.items.append((name, value))
+
     def add(self, name: str, value: str) -> None:
         """Add a line (``addCopy``): an inline header that is present is joined with a comma."""
-        if name in INLINE:
-            for i, (n, v) in enumerate(self.items):
-                if n == name:
-                    self.items[i] = (name, f"{v},{value}" if v else value)
-                    return
-        self.items.append((name, value))
+        if name in self.inline:
+            self.append(name, value)
+        else:
+            self.items.append((name, value))
 
     def append(self, name: str, value: str, delimiter: str = ",") -> None:
         """Join ``value`` onto the first line of ``name`` (``appendCopy``), or add it."""
         for i, (n, v) in enumerate(self.items):
             if n == name:
-                self.items[i] = (name, f"{v}{delimiter}{value}" if v else value)
+                if value:
+                    self.items[i] = (name, f"{v}{delimiter}{value}" if v else value)
                 return
         self.items.append((name, value))
 
     def remove(self, name: str) -> int:
         """Drop every line of ``name`` and say how many there were."""
-        before = len(self.items)
-        if any(n == name for n, _ in self.items):
-            self.items = [p for p in self.items if p[0] != name]
-        return before - len(self.items)
+        items = self.items
+        for n, _ in items:
+            if n == name:
+                self.items = [p for p in items if p[0] != name]
+                return len(items) - len(self.items)
+        return 0
 
     def remove_prefix(self, prefix: str) -> None:
         """Drop every header whose name starts with ``prefix``."""
@@ -118,7 +117,7 @@ class HeaderMap:
 
     def copy(self) -> HeaderMap:
         """Return an independent copy."""
-        return HeaderMap(self.items)
+        return type(self)(self.items)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, HeaderMap) and self.items == other.items
@@ -126,4 +125,11 @@ class HeaderMap:
     __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
-        return f"HeaderMap({self.items!r})"
+        return f"{type(self).__name__}({self.items!r})"
+
+
+class ResponseHeaderMap(HeaderMap):
+    """The headers of a response: other names are joined when added twice."""
+
+    __slots__ = ()
+    inline = RESPONSE_INLINE

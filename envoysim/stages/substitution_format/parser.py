@@ -1,0 +1,94 @@
+"""Reading a format text into literal pieces and operators (``SubstitutionFormatParser::parse``)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from . import connection, http, metadata, time, upstream
+from .http import Make
+from .values import Extract, Operator, Value
+
+if TYPE_CHECKING:
+    from ...model.reply import Response
+    from ..stream import Stream
+
+_COMMAND: Final = re.compile(r"%([A-Z0-9_]+)(?:\((.*?)\))?(?::([0-9]+))?%")  # Envoy's own grammar of an operator
+
+OPERATORS: Final[Mapping[str, Make]] = {
+    **http.OPERATORS,
+    **connection.OPERATORS,
+    **upstream.OPERATORS,
+    **metadata.OPERATORS,
+    **time.OPERATORS,
+}
+UNKNOWABLE: Final = connection.UNKNOWABLE | upstream.UNKNOWABLE
+
+
+def parse(text: str) -> list[str | Operator]:
+    """Split ``text``; ``%%`` is a percent sign."""
+    parts: list[str | Operator] = []
+    literal = ""
+    position = 0
+    while position < len(text):
+        if text[position] != "%":
+            at = text.find("%", position)
+            at = len(text) if at < 0 else at
+            literal += text[position:at]
+            position = at
+            continue
+        if text.startswith("%%", position):
+            literal += "%"
+            position += 2
+            continue
+        match = _COMMAND.match(text, position)
+        if match is None:  # Envoy refuses such a configuration
+            literal += text[position:]
+            break
+        if literal:
+            parts.append(literal)
+            literal = ""
+        parts.append(compile_operator(match[1], match[2] or "", int(match[3]) if match[3] else None))
+        position = match.end()
+    if literal or not text:
+        parts.append(literal)
+    return parts
+
+
+def compile_operator(name: str, argument: str, length: int | None) -> Operator:
+    """Compile one operator; what is unknown has no value and says so."""
+    if name == "COALESCE":
+        extract = _coalesce(argument, length)
+    elif name in OPERATORS:
+        extract = OPERATORS[name](argument, length)
+    else:
+        known = "depends on what neither dump nor request tells" if name in UNKNOWABLE else "is not modelled"
+        return Operator(_absent, f"the operator %{name}% {known}")
+    if extract is None:
+        return Operator(_absent, f"the operator %{name}% does not take `{argument}`")
+    return Operator(extract)
+
+
+def _absent(stream: Stream, response: Response | None, body: str) -> Value:
+    return None
+
+
+def _coalesce(argument: str, length: int | None) -> Extract | None:
+    """``%COALESCE({"operators": [...]})%``: the first operator with a value that is not empty."""
+    try:
+        config = json.loads(argument)
+        entries = [e if isinstance(e, dict) else {"command": e} for e in config["operators"]]
+        operators = [compile_operator(e["command"], e.get("param", ""), e.get("max_length")) for e in entries]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+    def extract(stream: Stream, response: Response | None, body: str) -> Value:
+        for operator in operators:
+            value = operator.extract(stream, response, body)
+            if value is not None and value != "":
+                return value[:length] if length is not None and isinstance(value, str) else value
+        return None
+
+    return extract
