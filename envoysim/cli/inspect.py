@@ -22,11 +22,11 @@ NAMES = tuple(name for name, _ in KINDS)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-v", "--verbose", is_flag=True, help="every unknown field and type, not only how many")
 def command(arguments: tuple[str, ...], name: str | None, output: str, verbose: bool) -> int:
-    """Say what a dump holds: listeners, filter chains, routes, clusters, endpoints, secrets, bootstrap; what is
-    missing, warming or rejected; and what is unknown to envoysim.
+    """Say what a dump holds: listeners, filter chains, routes, clusters, endpoints, secrets, bootstrap.
 
-    KIND is one of listeners, routes, scoped_routes, clusters, endpoints, secrets, ecds, bootstrap. With `-o json` each resource
-    is printed whole, secrets redacted.
+    Also what is missing, warming or rejected, and what is unknown to envoysim. KIND is one of listeners, routes,
+    scoped_routes, clusters, endpoints, secrets, ecds, bootstrap; with it, `-o json` prints each resource whole,
+    secrets redacted.
     """
     *sources, last = arguments
     kind = last if last in NAMES else None

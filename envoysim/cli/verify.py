@@ -41,8 +41,8 @@ from .curl import parse_curl
 def command(arguments: tuple[str, ...], **options: Any) -> int:
     """Run the dump in a real Envoy on loopback, play requests through it and through the simulation, and compare.
 
-    Endpoints become scripted upstreams, certificates are generated, what calls other services is taken out: every change is listed.
-    Exit 0: both agree on every request; 1: they differ.
+    Endpoints become scripted upstreams, certificates are generated, what calls other services is taken out: every
+    change is listed. Exit 0: both agree on every request; 1: they differ.
     """
     sources, url = _split(arguments, options)
     binary = find_envoy(options["envoy_path"])

@@ -1,7 +1,7 @@
 """From a dump to a bootstrap that a real Envoy can run alone on loopback; every change is listed.
 
-Nothing outside loopback can be reached from the result: endpoints become scripted upstreams, certificates are generated,
-filters that call other services or are in no public build are taken out.
+Nothing outside loopback can be reached from the result: endpoints become scripted upstreams, certificates are
+generated, filters that call other services or are in no public build are taken out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KEPT_LISTENER = frozenset(("tls_inspector", "http_inspector", "original_dst"))
 
 @dataclass(slots=True)
 class Rebuilt:
-    """The runnable bootstrap, where its listeners listen, which loopback endpoint stands for which, what was changed."""
+    """The runnable bootstrap, where its listeners are, which loopback endpoint stands for which, what was changed."""
 
     bootstrap: Json
     listeners: dict[str, str] = field(default_factory=dict)
