@@ -11,9 +11,10 @@ from ..model.outcome import Note
 from ..model.ref import Ref
 from .dump import Document, Dump
 from .formats import resources_of
+from .from_messages import from_messages
 from .hosts import is_clusters
 from .read import parse, read_source
-from .resource import Resource
+from .resource import Notes, Resource
 
 Source = str | Path | bytes | Mapping[str, Any] | list[Any]
 """A path, ``-``, an admin address, the bytes of a document, or decoded JSON."""
@@ -27,31 +28,63 @@ def load(sources: Source | Sequence[Source]) -> Dump:
     """
     if isinstance(sources, (str, Path, bytes, dict)):
         sources = [sources]
-    notes: list[Note] = []
-    documents: list[Document] = []
-    resources: list[Resource] = []
+    loading = _Loading()
     for source in sources:
-        choose = None
-        if isinstance(source, str) and "#" in source and not Path(source).exists():
-            source, choose = source.split("#", 1)
-        for name, root in _documents(source):
-            documents.append(Document(name, root))
-            if is_clusters(root):
-                continue
+        if isinstance(source, (str, Path)) and Path(source).is_dir():
+            loading.add_folder(str(source))
+        elif isinstance(source, bytes):
+            loading.add("bytes", parse("bytes", source))
+        elif isinstance(source, (str, Path)):
+            path, choose = _choice(str(source))
+            for name, data in read_source(path):
+                loading.add(name, parse(name, data), choose)
+        else:
+            loading.add("json", source)
+    return loading.dump()
+
+
+def _choice(source: str) -> tuple[str, str | None]:
+    """``FILE#NAME``: one proxy of several in a file."""
+    path, hash_sign, name = source.partition("#")
+    return (path, name) if hash_sign and not Path(source).exists() else (source, None)
+
+
+class _Loading:
+    """What was loaded so far."""
+
+    def __init__(self) -> None:
+        self.notes = Notes()
+        self.documents: list[Document] = []
+        self.resources: list[Resource] = []
+
+    def add(self, name: str, root: Any, choose: str | None = None) -> None:
+        self.documents.append(Document(name, root))
+        self.notes.sources.append(name)
+        if is_clusters(root):
+            return
+        try:
+            self.resources += resources_of(root, Ref(len(self.documents) - 1, ()), self.notes, choose)
+        except SourceError as error:
+            self.documents.pop()
+            self.notes.sources.pop()
+            place = f"{name}#{error.place}" if error.place else name
+            raise SourceError(error.message, place=place, help=error.help) from None
+
+    def add_folder(self, folder: str) -> None:
+        """Load what is a configuration in a folder; other files are noted, unless there are no others."""
+        refused: list[SourceError] = []
+        before = len(self.documents)
+        for name, data in read_source(folder):
             try:
-                resources += resources_of(root, Ref(len(documents) - 1, ()), notes, choose)
+                self.add(name, parse(name, data))
             except SourceError as error:
-                place = f"{name}#{error.place}" if error.place else name
-                raise SourceError(error.message, place=place, help=error.help) from None
-    return Dump(documents, resources, notes)
+                refused.append(error)
+        if len(self.documents) == before:
+            raise refused[0] if refused else SourceError("no configuration file in this folder", place=folder)
+        self.notes += [Note(None, f"skipped: {error}") for error in refused]
+
+    def dump(self) -> Dump:
+        return Dump(self.documents, self.resources, self.notes)
 
 
-def _documents(source: Source) -> list[tuple[str, Any]]:
-    if isinstance(source, bytes):
-        return [("bytes", parse("bytes", source))]
-    if isinstance(source, (str, Path)):
-        return [(name, parse(name, data)) for name, data in read_source(str(source))]
-    return [("json", source)]
-
-
-__all__ = ["Document", "Dump", "Resource", "Source", "load"]
+__all__ = ["Document", "Dump", "Resource", "Source", "from_messages", "load"]

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..model.outcome import Note
 from ..model.ref import Ref
 from .hosts import HostStatus, host_statuses, is_clusters, load_assignments
 from .lazy import Node, get, is_list, is_object, key_of, plain
-from .resource import SERVING, Resource
+from .resource import SERVING, Notes, Resource
 from .sections import static_resources
 
 
@@ -26,7 +25,7 @@ class Document:
 class Dump:
     """Everything the sources hold; nothing is decoded before it is touched."""
 
-    def __init__(self, documents: Sequence[Document], resources: Sequence[Resource], notes: list[Note]) -> None:
+    def __init__(self, documents: Sequence[Document], resources: Sequence[Resource], notes: Notes) -> None:
         self.documents = tuple(documents)
         self.notes = notes
         """Grows while resources are decoded: every unknown field and type, with its place."""

@@ -9,8 +9,8 @@ from ..errors import SourceError
 from ..model.outcome import Note
 from ..model.ref import Ref
 from ..schema import type_name
-from .lazy import Node, get, is_list, is_object, text
-from .resource import TYPES, Resource
+from .lazy import Node, elements, get, is_list, is_object, text
+from .resource import TYPES, Notes, Resource
 from .sections import resource_name, section_resources
 from .v2 import v3_name
 
@@ -45,9 +45,12 @@ KEYS: Final = (
     ("secret", ("tls_certificate", "validation_context", "session_ticket_keys", "generic_secret")),
     ("listener", ("address",)),
     ("extension_config", ("typed_config",)),
-    ("cluster", ("type",)),
+    ("virtual_host", ("domains",)),
     ("bootstrap", ("admin", "node")),
 )
+CLUSTER_TYPES: Final = frozenset({"STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"})
+TYPE_URL: Final = "type.googleapis.com/"
+JSON_KINDS: Final = {str: "text", bool: "booleans", int: "numbers", float: "numbers", type(None): "nulls"}
 SECTION_KEYS: Final = (
     ("ListenersConfigDump", ("static_listeners", "dynamic_listeners")),
     ("ClustersConfigDump", ("static_clusters", "dynamic_active_clusters", "dynamic_warming_clusters")),
@@ -59,7 +62,7 @@ SECTION_KEYS: Final = (
 )
 
 
-def resources_of(root: Node, ref: Ref, notes: list[Note], choose: str | None = None) -> Iterator[Resource]:
+def resources_of(root: Node, ref: Ref, notes: Notes, choose: str | None = None) -> Iterator[Resource]:
     """Yield the resources of any document; ``choose`` picks one proxy of several (``file#name``).
 
     Raises SourceError when the document holds no Envoy configuration.
@@ -75,8 +78,14 @@ def resources_of(root: Node, ref: Ref, notes: list[Note], choose: str | None = N
         yield from _response(root, ref, notes)
     elif (inner := get(root, "config_dump")) is not None and is_object(inner):
         yield from resources_of(inner, ref.at("config_dump"), notes, choose)
+    elif is_object(inner := get(root, "xds")):
+        yield from _by_type(inner, ref.at("xds"), notes)
+    elif all(key.startswith(TYPE_URL) for key in root) and [*root]:
+        yield from _by_type(root, ref, notes)
     elif (found := _section_without_type(root, ref, notes)) is not None:
         yield from found
+    elif is_object(inner := get(root, "resource")):  # one element of a delta response
+        yield from _bare(inner, ref.at("resource"), notes)
     elif text(root, "@type") or (kind_of(root) is not None):
         yield from _bare(root, ref, notes)
     elif (proxies := list(_proxies(root, ref))) or choose:
@@ -87,11 +96,10 @@ def resources_of(root: Node, ref: Ref, notes: list[Note], choose: str | None = N
     elif _empty_response(root):
         return
     else:
-        keys = ", ".join(f"`{key}`" for key in list(root.keys())[:5])
-        raise SourceError(f"not an Envoy configuration: an object with the keys {keys}" if keys else "an empty object")
+        raise SourceError(f"not an Envoy configuration: an object with the keys {_keys(root)}")
 
 
-def _config_dump(root: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+def _config_dump(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
     for index, section in enumerate(get(root, "configs")):
         place = ref.at("configs", index)
         if not is_object(section):
@@ -99,7 +107,7 @@ def _config_dump(root: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
         yield from section_resources(section, place, notes)
 
 
-def _response(root: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+def _response(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
     """A DiscoveryResponse, or ``resources`` of ``{name, version, resource}`` as delta xDS writes them."""
     for index, item in enumerate(get(root, "resources")):
         place = ref.at("resources", index)
@@ -111,25 +119,48 @@ def _response(root: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
         yield from _bare(item, place, notes, type_name(text(root, "type_url")))
 
 
-def _list(root: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+def _by_type(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+    """``{type URL: {name: resource}}``, as control planes (Kuma) show what they send to a proxy."""
+    for url in root:
+        named = root[url]
+        for name in named if is_object(named) else ():
+            if is_object(named[name]):
+                yield from _bare(named[name], ref.at(url, name), notes, type_name(url))
+
+
+def _list(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+    kind: str | None = None
     for index, item in enumerate(root):
         place = ref.at(index)
         if not is_object(item):
-            raise SourceError(f"not an Envoy configuration: a list of {type(item).__name__}", place=str(place))
-        yield from _bare(item, place, notes)
+            what = JSON_KINDS.get(type(item), "lists")
+            raise SourceError(f"not an Envoy configuration: a list of {what}", place=str(place))
+        for resource in _bare(item, place, notes, like=kind):
+            kind = resource.kind
+            yield resource
 
 
-def _bare(item: Node, ref: Ref, notes: list[Note], declared: str = "") -> Iterator[Resource]:
+def _collection(item: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+    """A ListenerCollection or the like, as xdstp:// subscriptions get it."""
+    for index, entry in elements(item, "entries"):
+        inner = get(get(entry, "inline_entry") or {}, "resource")
+        if is_object(inner):
+            yield from _bare(inner, ref.at("entries", index, "inline_entry", "resource"), notes)
+
+
+def _bare(item: Node, ref: Ref, notes: Notes, declared: str = "", like: str | None = None) -> Iterator[Resource]:
+    """One resource, told by ``@type``, by the list's ``declared`` type, by its keys, or ``like`` the one before it."""
     name = type_name(text(item, "@type")) or declared
     if not name:
-        kind = kind_of(item)
+        kind = kind_of(item) or (like if "name" in [*item] else None)
         if kind is None:
-            keys = ", ".join(f"`{key}`" for key in list(item.keys())[:5])
-            raise SourceError(f"not an Envoy resource: an object with the keys {keys}", place=str(ref) or None)
+            raise SourceError(f"not an Envoy resource: an object with the keys {_keys(item)}", place=str(ref) or None)
     else:
         kind = _kind_of_type(name)
         if kind is None:
-            if name.startswith("envoy.admin."):
+            if name.endswith("Collection") and is_list(get(item, "entries")):
+                yield from _collection(item, ref, notes)
+            elif name.startswith("envoy.admin."):
                 yield from section_resources(item, ref, notes)
             elif name.startswith(("envoy.", "istio.", "udpa.", "xds.")):
                 notes.append(Note(ref, f"a resource of type `{name}` serves no request by itself"))
@@ -152,10 +183,14 @@ def kind_of(item: Node) -> str | None:
     for kind, keys in KEYS:
         if any(get(item, key) is not None for key in keys):
             return kind
-    return None
+    return "cluster" if text(item, "name") and text(item, "type") in CLUSTER_TYPES else None
 
 
-def _section_without_type(root: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource] | None:
+def _keys(item: Node) -> str:
+    return ", ".join(f"`{key}`" for key in [*item][:5])
+
+
+def _section_without_type(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource] | None:
     """``istioctl proxy-config bootstrap|secret|ecds -o json``: one section as an object, often without ``@type``."""
     for section, keys in SECTION_KEYS:
         if any(get(root, key) is not None for key in keys):
@@ -179,7 +214,7 @@ def _proxies(root: Node, ref: Ref, depth: int = 0) -> Iterator[tuple[str, Node, 
                 yield from ((f"{key}/{name}", dump, where) for name, dump, where in _proxies(value, place, depth + 1))
 
 
-def _proxy(proxies: list[tuple[str, Node, Ref]], notes: list[Note], choose: str | None) -> Iterator[Resource]:
+def _proxy(proxies: list[tuple[str, Node, Ref]], notes: Notes, choose: str | None) -> Iterator[Resource]:
     names = ", ".join(f"`{name}`" for name, _, _ in proxies)
     if choose is not None:
         proxies = [p for p in proxies if p[0] == choose or p[0].endswith(f"/{choose}")]
@@ -201,4 +236,5 @@ def _named_lists(root: Node) -> list[str] | None:
 
 
 def _empty_response(root: Node) -> bool:
-    return any(get(root, key) is not None for key in ("version_info", "nonce", "type_url"))
+    """A response without resources, or the empty bootstrap ``{}``."""
+    return not [*root] or any(get(root, key) is not None for key in ("version_info", "nonce", "type_url"))

@@ -13,6 +13,7 @@ from typing import Any
 import simdjson
 
 from ..errors import SourceError
+from .clusters_text import clusters_text, is_clusters_text
 from .lazy import Node, is_list, is_object
 
 SUFFIXES = frozenset({".json", ".yaml", ".yml", ".gz", ".zst", ".golden"})
@@ -38,10 +39,7 @@ def _files(source: str) -> Iterator[tuple[str, bytes]]:
     path = Path(source)
     try:
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.is_file())
-            if not found:
-                raise SourceError("no configuration file in this folder", place=source)
-            for child in found:
+            for child in sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.is_file()):
                 yield str(child), _decompressed(str(child), child.read_bytes())
         else:
             yield source, _decompressed(source, path.read_bytes())
@@ -77,12 +75,16 @@ def _decompressed(name: str, data: bytes) -> bytes:
 
 
 def _live(address: str) -> Iterator[tuple[str, bytes]]:
-    """Ask a proxy's admin interface for its dump with endpoints, and for the health of its hosts."""
+    """Ask a proxy's admin interface for its dump with endpoints, and for the health of its hosts.
+
+    An address with a path is asked for that path alone.
+    """
     import urllib.error
     import urllib.request
+    from urllib.parse import urlsplit
 
     base = address.rstrip("/")
-    for path in LIVE_PATHS:
+    for path in LIVE_PATHS if urlsplit(base).path == "" else ("",):
         try:
             with urllib.request.urlopen(base + path, timeout=LIVE_SECONDS) as answer:
                 yield base + path.split("?")[0], answer.read()
@@ -94,8 +96,10 @@ def _live(address: str) -> Iterator[tuple[str, bytes]]:
 
 def parse(name: str, data: bytes) -> Node:
     """Parse JSON lazily, or YAML; raises SourceError with the place of what is wrong."""
-    head = data[:64].lstrip(b"\xef\xbb\xbf").lstrip()
-    if not data.strip():
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    head = data[:64].lstrip() or data.lstrip()[:64]
+    if not head:
         raise SourceError("empty", place=name)
     if head[:1] == b"<":
         raise SourceError(
@@ -103,6 +107,8 @@ def parse(name: str, data: bytes) -> Node:
         )
     if head[:1] in (b"{", b"["):
         return _parse_json(name, data)
+    if is_clusters_text(data):
+        return clusters_text(data)
     return _parse_yaml(name, data)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..errors import SourceError
 from ..model.outcome import Note
 from ..model.ref import Ref
 from ..schema import Msg
@@ -19,8 +20,18 @@ TYPES: Final = {
     "secret": "envoy.extensions.transport_sockets.tls.v3.Secret",
     "extension_config": "envoy.config.core.v3.TypedExtensionConfig",
     "bootstrap": "envoy.config.bootstrap.v3.Bootstrap",
+    "virtual_host": "envoy.config.route.v3.VirtualHost",
 }
-"""The message type of each kind."""
+"""The message type of each kind; a virtual host alone (a fragment) serves nothing, but can be shown and checked."""
+
+
+class Notes(list[Note]):
+    """What was found on the way, and the names of the sources, for errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+
 
 SERVING: Final = ("active", "static")
 """States that serve traffic; the first wins where a name is there twice."""
@@ -42,7 +53,7 @@ class Resource:
         ref: Ref,
         state: str,
         raw: Node,
-        notes: list[Note],
+        notes: Notes,
         *,
         around: Node = None,
         problem: str | None = None,
@@ -69,8 +80,16 @@ class Resource:
     def message(self) -> Msg:
         """Return the decoded message; raises SourceError for a value of the wrong kind."""
         if self._message is None:
-            self._message = decode_message(TYPES[self.kind], self.plain(), self.ref, self._notes)
+            self._message = self._decode(TYPES[self.kind], self.plain(), self.ref)
         return self._message
+
+    def _decode(self, full_name: str, obj: Any, ref: Ref) -> Msg:
+        try:
+            return decode_message(full_name, obj, ref, self._notes)
+        except SourceError as error:
+            sources = self._notes.sources
+            source = sources[ref.source] if ref.source < len(sources) else "source"
+            raise SourceError(error.message, place=f"{source}#{error.place or ''}", help=error.help) from None
 
     def plain(self) -> Any:
         """Return the JSON as plain Python, without the Any's ``@type`` removed."""
@@ -93,7 +112,7 @@ class Resource:
     def route_config_head(self) -> Msg:
         """Return a route configuration without its virtual hosts; unknown fields of it are noted."""
         kept = {key: plain(self.raw[key]) for key in self.raw if key not in ("virtual_hosts", "virtualHosts")}
-        return decode_message(TYPES[self.kind], kept, self.ref, self._notes)
+        return self._decode(TYPES[self.kind], kept, self.ref)
 
     def _virtual_hosts(self) -> list[Node]:
         if self._hosts is None:
@@ -113,9 +132,7 @@ class Resource:
     def virtual_host(self, index: int) -> Msg:
         """Decode virtual host ``index``; its place is ``ref.at("virtual_hosts", index)``."""
         ref = self.ref.at("virtual_hosts", index)
-        return decode_message(
-            "envoy.config.route.v3.VirtualHost", plain(self._virtual_hosts()[index]), ref, self._notes
-        )
+        return self._decode("envoy.config.route.v3.VirtualHost", plain(self._virtual_hosts()[index]), ref)
 
     def __repr__(self) -> str:
         return f"Resource({self.kind} {self.name!r} {self.state} at {self.ref})"

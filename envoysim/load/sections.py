@@ -13,7 +13,7 @@ from ..model.outcome import Note
 from ..model.ref import Ref
 from ..schema import TYPED_STRUCTS, type_name
 from .lazy import Node, elements, get, is_object, text
-from .resource import Resource
+from .resource import Notes, Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ SCOPED: Final = (
 )
 
 
-def section_resources(section: Node, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+def section_resources(section: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
     """Yield the resources of one element of ``configs``: a section, or one item of a ``?resource=`` dump."""
     name = type_name(text(section, "@type"))
     parts = name.split(".")
@@ -104,7 +104,7 @@ def section_resources(section: Node, ref: Ref, notes: list[Note]) -> Iterator[Re
         notes.append(Note(ref, f"unknown section `{name}`"))
 
 
-def _bare(section: Node, name: str, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+def _bare(section: Node, name: str, ref: Ref, notes: Notes) -> Iterator[Resource]:
     """A masked or hand-made dump may hold resources themselves."""
     from .resource import TYPES
 
@@ -115,7 +115,7 @@ def _bare(section: Node, name: str, ref: Ref, notes: list[Note]) -> Iterator[Res
     notes.append(Note(ref, f"unknown section `{name}`" if name else "a section without `@type`"))
 
 
-def _item(item: Node, row: Row, ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+def _item(item: Node, row: Row, ref: Ref, notes: Notes) -> Iterator[Resource]:
     if not is_object(item):
         notes.append(Note(ref, "not an object: skipped"))
         return
@@ -138,7 +138,7 @@ def _item(item: Node, row: Row, ref: Ref, notes: list[Note]) -> Iterator[Resourc
         yield Resource(row.kind, name, place, "error", rejected, notes, around=error, problem=problem)
 
 
-def _made(raw: Node, kind: str, ref: Ref, state: str, item: Node, part: Node, notes: list[Note]) -> Resource:
+def _made(raw: Node, kind: str, ref: Ref, state: str, item: Node, part: Node, notes: Notes) -> Resource:
     raw = _unwrapped(raw)
     problem = "not ready: it waits for something it depends on" if state == "warming" else None
     name = resource_name(raw, kind) or text(item, "name")
@@ -152,7 +152,7 @@ def _unwrapped(raw: Node) -> Node:
     return raw
 
 
-def _scoped(section: Node, parts: list[str], ref: Ref, notes: list[Note]) -> Iterator[Resource]:
+def _scoped(section: Node, parts: list[str], ref: Ref, notes: Notes) -> Iterator[Resource]:
     for field, item_type, state in SCOPED:
         groups = elements(section, field) if len(parts) == 4 else [(0, section)] if parts[4] == item_type else []
         for index, group in groups:
@@ -175,7 +175,7 @@ def resource_name(raw: Node, kind: str) -> str:
     return text(raw, "cluster_name" if kind == "endpoint" else "name")
 
 
-def static_resources(bootstrap: Resource, notes: list[Note]) -> Iterator[Resource]:
+def static_resources(bootstrap: Resource, notes: Notes) -> Iterator[Resource]:
     """Yield the listeners, clusters and secrets of a bootstrap's ``static_resources``."""
     static = get(bootstrap.raw, "static_resources")
     if not is_object(static):

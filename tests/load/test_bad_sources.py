@@ -15,7 +15,7 @@ BAD: list[tuple[str, bytes, str]] = [
     ("blank", b" \n ", "empty"),
     ("truncated", b'{"configs": [{"@type": "x"}', "not JSON: truncated at line 1"),
     ("html", b"<!DOCTYPE html><html>503</html>", "an HTML or XML page, not a dump"),
-    ("strings", b'["a", "b"]', "#/0: not an Envoy configuration: a list of str"),
+    ("strings", b'["a", "b"]', "#/0: not an Envoy configuration: a list of text"),
     ("brackets", b"[" * 10_000_000, "nested too deeply"),
     ("utf8", b'{"configs": ["\xff\xfe"]}', "invalid UTF-8 at byte 14"),
     ("scalar", b"just words", "plain text"),
