@@ -98,8 +98,8 @@ def command(**options: Any) -> int:
     """Follow one request through the proxy and say how it ends, stage by stage.
 
     The URL and the flags -X -H -d -G -I -u -A -b --resolve --http2 mean what they mean in curl; only the given
-    headers are sent. The listener is found as traffic would find it: by --listener, by the address connected to, or, in a
-    sidecar, by direction. What had to be assumed is said.
+    headers are sent. The listener is found as traffic would find it: by --listener, by the address connected to, or, in
+    a sidecar, by direction. What had to be assumed is said.
     """
     *sources, url = options["sources"]
     if not sources:

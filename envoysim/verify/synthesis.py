@@ -1,6 +1,6 @@
 """Requests made from a dump's own literals: each matcher hit, and just missed.
 
-``synthesize`` yields requests for a runnable bootstrap (``rebuild``): domains, ports, paths with and without slash, case,
+``synthesize`` makes requests for a runnable bootstrap (``rebuild``): domains, ports, paths with and without slash, case,
 query, members and near-members of regexes, header values at range edges, absent and repeated headers, SNI, ALPN,
 addresses.
 """
