@@ -73,6 +73,7 @@ def _serve_http(
     state: State,
     telling: Telling,
 ) -> Story[Outcome]:
+    end: LocalReply | Response | Aborted | None
     stream, end = decode_request(hcm, connection, request, proxy, world, state, telling)
     ran_filters = False
     if end is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from typing import Any
 
@@ -63,7 +64,7 @@ def _print(dump: Dump, found: list[Row], kind: str | None, verbose: bool) -> Non
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=not click.get_text_stream("stdout").isatty())
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     for title in NAMES:
         mine = [row for row in found if row.kind == title]
         if not mine:

@@ -146,9 +146,9 @@ def _listener(dump: Dump, listener: Json, made: Rebuilt) -> Json | None:
 
 
 def _package(entry: Json) -> str:
-    kind = entry.get("typed_config", {}).get("@type", "")
+    kind = str(entry.get("typed_config", {}).get("@type", ""))
     if kind.endswith("TypedStruct"):
-        kind = entry["typed_config"].get("type_url", "")
+        kind = str(entry["typed_config"].get("type_url", ""))
     parts = kind.rsplit("/", 1)[-1].split(".")
     return parts[4] if parts[:3] == ["envoy", "extensions", "filters"] and len(parts) > 5 else kind
 

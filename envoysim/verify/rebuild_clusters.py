@@ -104,7 +104,7 @@ def _endpoint(cluster: str, entry: Json, made: Rebuilt) -> Json:
         made.endpoints[key] = f"127.0.0.1:{port}"
         made.cluster_of[f"127.0.0.1:{port}"] = cluster
     port = int(made.endpoints[key].rpartition(":")[2])
-    new = {k: entry[k] for k in ("health_status", "load_balancing_weight") if k in entry}
+    new: Json = {k: entry[k] for k in ("health_status", "load_balancing_weight") if k in entry}
     metadata = entry.get("metadata", {}).get("filter_metadata", {})
     own = {**metadata, "envoy.lb": {"hash_key": original, **metadata.get("envoy.lb", {})}}
     new["metadata"] = {"filter_metadata": own}

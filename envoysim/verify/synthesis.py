@@ -1,7 +1,7 @@
 """Requests made from a dump's own literals: each matcher hit, and just missed.
 
-``synthesize`` makes requests for a runnable bootstrap (``rebuild``): domains, ports, paths with and without slash, case,
-query, members and near-members of regexes, header values at range edges, absent and repeated headers, SNI, ALPN,
+``synthesize`` makes requests for a runnable bootstrap (``rebuild``): domains, ports, paths with and without slash,
+case, query, members and near-members of regexes, header values at range edges, absent and repeated headers, SNI, ALPN,
 addresses.
 """
 
