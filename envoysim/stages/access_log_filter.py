@@ -128,7 +128,7 @@ def _metadata(msg: Msg, ref: Ref) -> LogFilter:
         value = metadata_value(stream.metadata, namespace, path)
         if value is None:
             return bool(default)
-        return matcher is not None and matcher.matches(value)
+        return matcher is not None and bool(matcher.matches(value))
 
     return test
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from ..model.behaviour import ECHO, Behaviour
-from ..model.headers import HeaderMap
+from ..model.headers import HeaderMap, ResponseHeaderMap
 from ..model.reply import LocalReply, Response
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response
 
     A websocket upgrade that HTTP/1 answers with anything but 101 or an error becomes an empty local reply.
     """
-    headers = HeaderMap([(n.lower(), v) for n, v in behaviour.headers])
+    headers = ResponseHeaderMap()
+    for name, value in behaviour.headers:
+        headers.add(name.lower(), value.strip(" \t"))
     body, status = behaviour.body, behaviour.status
     if behaviour.grpc_status is not None:
         headers.items += [("content-type", "application/grpc"), ("grpc-status", str(behaviour.grpc_status))]
