@@ -38,6 +38,14 @@ def choose_cluster(stream: Stream, forward: Forward) -> ClusterChoice:
     return choice
 
 
+def routed_cluster(stream: Stream) -> str | None:
+    """Return the cluster the stream is routed to (``RouteEntry::clusterName``); ``None`` where it is not forwarded."""
+    route = stream.route
+    if route is None or not isinstance(route.action, Forward):
+        return None
+    return choose_cluster(stream, route.action).name
+
+
 def finalize_request(stream: Stream, forward: Forward, cluster_name: str, *, envoy_headers: bool = True) -> None:
     """Turn the request into what the upstream shall get (``finalizeRequestHeaders``): once, before a host is chosen.
 

@@ -1,7 +1,8 @@
 """HTTP filters: the literal table of those that are modelled.
 
 A row names the type of the filter's configuration and the module that has its ``FilterModule``; a module is imported
-when a configuration first uses it. What is not listed passes requests on and says so (``unknown``).
+when a configuration first uses it. Two more tables
+list the filters that change nothing (``passthrough``) and those that are not modelled (``unmodelled``).
 """
 
 from __future__ import annotations
@@ -30,15 +31,20 @@ FILTERS: Final[tuple[tuple[str, str], ...]] = (
 )
 """(full name of the configuration's type, module below this package)."""
 
+TABLES: Final = ("passthrough", "unmodelled")
+"""Modules with a table of many filters each: those that change nothing, and those that are not modelled."""
+
 _MODULES: Final = dict(FILTERS)
 
 
 @cache
 def find_filter(type_name: str) -> FilterModule | None:
-    """Return the filter whose configuration is of type ``type_name``; ``None`` for one that is not modelled."""
+    """Return the filter whose configuration is of type ``type_name``; ``None`` for one that is not known."""
     name = _MODULES.get(type_name)
-    if name is None:
-        return None
-    module = import_module(f"{__name__}.{name}")
-    rows: tuple[FilterModule, ...] = getattr(module, "MODULES", None) or (module.MODULE,)
-    return next(row for row in rows if row.type_name == type_name)
+    for candidate in (name,) if name is not None else TABLES:
+        module = import_module(f"{__name__}.{candidate}")
+        rows: tuple[FilterModule, ...] = getattr(module, "MODULES", None) or (module.MODULE,)
+        for row in rows:
+            if row.type_name == type_name:
+                return row
+    return None

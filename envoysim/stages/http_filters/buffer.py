@@ -1,0 +1,58 @@
+"""Buffering of whole requests (``source/extensions/filters/http/buffer/buffer_filter.cc``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ...model.ref import Ref
+from ...model.reply import LocalReply
+from ...schema import Msg
+from .base import DecoderOnly, FilterModule, Verdict
+
+if TYPE_CHECKING:
+    from ..proxy import Proxy
+    from ..stream import Stream
+
+PREFIX: Final = "envoy.extensions.filters.http.buffer.v3."
+TOO_LARGE: Final = LocalReply(413, "request_payload_too_large", "Payload Too Large")
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer(DecoderOnly):
+    """A compiled ``Buffer``: the filter's own, or a route's."""
+
+    ref: Ref
+    max_request_bytes: int
+    disabled: bool = False
+
+    def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
+        """Refuse bodies over the limit; give the others a ``content-length``. Requests without body just pass."""
+        if not stream.body and not len(stream.trailers):
+            return None
+        settings = overrides[-1] if overrides else self
+        assert isinstance(settings, Buffer)
+        if settings.disabled:
+            return None
+        size = len(stream.body.encode())
+        if size > settings.max_request_bytes:
+            stream.telling.step(
+                "http filter", settings.ref, "body of {} bytes, at most {}: 413", size, settings.max_request_bytes
+            )
+            return TOO_LARGE
+        if "content-length" not in stream.headers:
+            stream.headers.set("content-length", str(size))
+        return None
+
+
+def compile_buffer(msg: Msg, ref: Ref, proxy: Proxy) -> Buffer:
+    """Compile ``Buffer``."""
+    return Buffer(ref, msg.max_request_bytes.value)
+
+
+def compile_per_route(msg: Msg, ref: Ref, proxy: Proxy) -> Buffer:
+    """Compile ``BufferPerRoute``."""
+    return Buffer(ref, msg.buffer.max_request_bytes.value, msg.disabled)
+
+
+MODULE: Final = FilterModule(PREFIX + "Buffer", compile_buffer, (PREFIX + "BufferPerRoute",), compile_per_route)
