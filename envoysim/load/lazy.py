@@ -35,6 +35,14 @@ def get(node: Node, name: str) -> Node:
     return None if key is None else node[key]
 
 
+def expected(node: Node, name: str) -> Node:
+    """The same for a field that is nearly always there, in proto spelling: no key is listed then."""
+    try:
+        return node[name]
+    except KeyError:
+        return get(node, name)
+
+
 def key_of(node: Node, name: str) -> str:
     """Return the spelling of ``name`` that ``node`` uses; ``name`` itself when it has neither."""
     return _own_key(node, name) or name

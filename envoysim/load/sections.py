@@ -11,8 +11,8 @@ from typing import Final
 
 from ..model.outcome import Note
 from ..model.ref import Ref
-from ..schema import TYPED_STRUCTS, type_name
-from .lazy import Node, elements, get, is_object, text
+from ..schema import type_name
+from .lazy import Node, elements, expected, get, is_object, text
 from .resource import Notes, Resource
 
 
@@ -95,9 +95,9 @@ def section_resources(section: Node, ref: Ref, notes: Notes) -> Iterator[Resourc
         known = True
         if len(parts) == 4:
             for index, item in elements(section, row.list):
-                yield from _item(item, row, ref.at(row.list, index), notes)
+                yield from _item(item, row, ref, (row.list, index), notes)
         elif row.item == parts[4]:
-            yield from _item(section, row, ref, notes)
+            yield from _item(section, row, ref, (), notes)
     if parts[3] == "ScopedRoutesConfigDump":
         yield from _scoped(section, parts, ref, notes)
     elif not known:
@@ -115,23 +115,23 @@ def _bare(section: Node, name: str, ref: Ref, notes: Notes) -> Iterator[Resource
     notes.append(Note(ref, f"unknown section `{name}`" if name else "a section without `@type`"))
 
 
-def _item(item: Node, row: Row, ref: Ref, notes: Notes) -> Iterator[Resource]:
+def _item(item: Node, row: Row, ref: Ref, at: tuple[str | int, ...], notes: Notes) -> Iterator[Resource]:
     if not is_object(item):
-        notes.append(Note(ref, "not an object: skipped"))
+        notes.append(Note(ref.at(*at), "not an object: skipped"))
         return
     if row.state != "dynamic":
-        resource = get(item, row.field)
+        resource = expected(item, row.field)
         if is_object(resource):
-            yield _made(resource, row.kind, ref.at(row.field), row.state, item, item, notes)
+            yield _made(resource, row.kind, ref.at(*at, row.field), row.state, item, item, notes)
     else:
         for field, state in STATES:
             part = get(item, field)
             if is_object(part) and is_object(resource := get(part, row.field)):
-                yield _made(resource, row.kind, ref.at(field, row.field), state, item, part, notes)
+                yield _made(resource, row.kind, ref.at(*at, field, row.field), state, item, part, notes)
     error = get(item, "error_state")
     if is_object(error):
         failed = get(error, "failed_configuration")
-        place = ref.at("error_state", "failed_configuration")
+        place = ref.at(*at, "error_state", "failed_configuration")
         problem = text(error, "details") or "rejected"
         rejected = failed if is_object(failed) else {}
         name = resource_name(rejected, row.kind) or text(item, "name")
@@ -147,7 +147,8 @@ def _made(raw: Node, kind: str, ref: Ref, state: str, item: Node, part: Node, no
 
 def _unwrapped(raw: Node) -> Node:
     """A resource given as a TypedStruct stands for its value."""
-    if type_name(text(raw, "@type")) in TYPED_STRUCTS and is_object(value := get(raw, "value")):
+    kind = expected(raw, "@type")
+    if isinstance(kind, str) and kind.endswith(".TypedStruct") and is_object(value := get(raw, "value")):
         return value
     return raw
 
@@ -172,7 +173,8 @@ def _scoped(section: Node, parts: list[str], ref: Ref, notes: Notes) -> Iterator
 
 def resource_name(raw: Node, kind: str) -> str:
     """Return the name a resource carries itself."""
-    return text(raw, "cluster_name" if kind == "endpoint" else "name")
+    name = expected(raw, "cluster_name" if kind == "endpoint" else "name")
+    return name if isinstance(name, str) else ""
 
 
 def static_resources(bootstrap: Resource, notes: Notes) -> Iterator[Resource]:

@@ -1,13 +1,13 @@
 """Envoy's protobuf messages: a private descriptor pool, and access to what ``Any`` holds.
 
-The pool is loaded on first use from ``descriptors.binpb`` (made when the package is built, see ``build_schema.py``) and is
-private, so that other Envoy protos in the process do not clash.
+The pool is loaded on first use from ``descriptors.binpb`` (made when the package is built, see ``build_schema.py``). It
+is private, so that other Envoy protos in the process do not clash.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeAlias
 
 Msg: TypeAlias = Any
@@ -16,13 +16,17 @@ Msg: TypeAlias = Any
 TYPED_STRUCTS = frozenset({"xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"})
 
 
+DESCRIPTORS = Path(__file__).with_name("descriptors.binpb")
+"""Made when the package is built; in a checkout by ``python build_schema.py``."""
+
+
 @cache
 def pool() -> Any:
     """Return the private DescriptorPool."""
     from google.protobuf import descriptor_pool
 
     found = descriptor_pool.DescriptorPool()
-    for file in _file_bytes(files(__package__).joinpath("descriptors.binpb").read_bytes()):
+    for file in _file_bytes(DESCRIPTORS.read_bytes()):
         found.AddSerializedFile(file)
     return found
 
