@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from ..model.reply import LocalReply, Response
+from ..model.reply import Aborted, LocalReply, Response
 from .code_stats import charge_response
 from .exchange import Exchange, Reset
 from .host_reports import report, report_answer
 from .internal_redirect import Recreated, follow_redirect
-from .load_balancer import Host
+from .load_balancer import Host, NoHost, Unknown
 from .retry_state import LIMIT_EXCEEDED, NO, OVERFLOW, WITH_BACKOFF, YES, RetryState, spend_retry
 from .route_action import finalize_response
 from .timeouts import (
@@ -26,6 +26,7 @@ from .timeouts import (
 from .upstream_request import UpstreamRequest
 
 NEVER: Final = math.inf
+End = Response | LocalReply | Aborted | Recreated
 SPENT: Final = frozenset({LIMIT_EXCEEDED, OVERFLOW})
 """A retry was wanted and could not be made."""
 
@@ -96,10 +97,12 @@ class Attempts:
         if self.retry is not None and not request.no_host:
             self.retry.attempted.append(host)
 
-    def no_healthy_upstream(self) -> LocalReply:
-        """Answer that no host could be chosen; flags set before stay."""
+    def no_host(self, why: NoHost | Unknown) -> LocalReply | Aborted:
+        """Answer that no host could be chosen (flags set before stay), or that the dump cannot tell."""
         self.stream.upstream_host = None
         self._clean_up()
+        if isinstance(why, Unknown):
+            return Aborted("unknown", details=why.what)
         charge_response(self.stream, self.cluster.name, 503)
         return LocalReply(503, "no_healthy_upstream", "no healthy upstream", ("UH",), self._reply_headers())
 
@@ -114,7 +117,7 @@ class Attempts:
             due = min(due, at_ms)
         return due
 
-    def handle(self, now_ms: float) -> Response | LocalReply | Recreated | None:
+    def handle(self, now_ms: float) -> End | None:
         """Let the first thing that is due happen; timers go before news of the same moment."""
         if self._duration_due <= now_ms:
             return self._end(MAX_DURATION)
@@ -324,7 +327,7 @@ class Attempts:
             self._pending.append((stream.state.now_ms + wait_ms, after_timeout))
         return status
 
-    def _do_retry(self, *, after_timeout: bool) -> LocalReply | None:
+    def _do_retry(self, *, after_timeout: bool) -> LocalReply | Aborted | None:
         stream, headers = self.stream, self.stream.headers
         self._count += 1
         stream.facts["attempt_count"] = self._count
@@ -332,7 +335,7 @@ class Attempts:
         stream.telling.attempt = self._count
         host = self.exchange.choose_host(self.retry)
         if not isinstance(host, Host):
-            return self.no_healthy_upstream()
+            return self.no_host(host)
         if self.forward.include_request_attempt_count:
             headers.set("x-envoy-attempt-count", str(self._count))
         if self.forward.include_is_timeout_retry_header:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from ..model.reply import Aborted, LocalReply, Response
-from .attempts import NEVER, Attempts
+from ..model.reply import Aborted, LocalReply
+from .attempts import NEVER, Attempts, End
 from .circuit_breakers import resource_manager
 from .exchange import Exchange
 from .hash_policy import compute_hash
-from .internal_redirect import Recreated
 from .load_balancer import Host
 from .mirror import send_mirrors
 from .retry import NO_RETRY, parse_uint
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from .http_filters.router import RouterFilter
     from .stream import Story, Stream
 
-End = Response | LocalReply | Aborted | Recreated
 CLIENT_LEFT: Final = Aborted("eof", ("DC",), "downstream_remote_disconnect")
 NO_ROUTE: Final = LocalReply(404, "route_not_found", "", ("NR",))
 CONNECTION_BUFFER: Final = 1 << 20
@@ -50,7 +48,7 @@ def forward(stream: Stream, config: RouterFilter) -> Story[End]:
     if isinstance(action, DirectResponse):
         return direct_reply(stream, action)
     begun = _begin(stream, action, config)
-    if isinstance(begun, LocalReply):
+    if isinstance(begun, (LocalReply, Aborted)):
         return begun
     state = stream.state
     end = begun.handle(state.now_ms)
@@ -68,7 +66,7 @@ def forward(stream: Stream, config: RouterFilter) -> Story[End]:
     return end
 
 
-def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | LocalReply:
+def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | LocalReply | Aborted:
     """Do everything up to the first attempt, or answer where the request ends before it."""
     choice = choose_cluster(stream, action)
     cluster = stream.proxy.cluster(choice.name) if choice.name else None
@@ -98,7 +96,7 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
     attempts = Attempts(exchange)
     host = exchange.choose_host(None)
     if not isinstance(host, Host):
-        return attempts.no_healthy_upstream()
+        return attempts.no_host(host)
     _take_router_headers(stream, cluster, timeouts)
     attempts.retry = make_retry_state(cluster.retry_policy or policy, headers)
     if len(stream.body) > min(action.request_body_buffer_limit, CONNECTION_BUFFER):
