@@ -47,7 +47,7 @@ def decode_request(
     telling: Telling,
 ) -> tuple[Stream, LocalReply | Aborted | None]:
     """Make the Stream of a request; the second value ends it where the codec refuses it."""
-    protocol = request.connection.protocol
+    protocol = connection.speaks
     stream = Stream(
         proxy=proxy,
         world=world,
@@ -80,7 +80,7 @@ def _refuse_bytes(hcm: HttpConnectionManager, connection: DownstreamConnection, 
     """The client speaks something else than the codec that was chosen for the connection."""
     if connection.client_tls and not connection.tls:
         return Aborted("tls", ("DPE",), "http1.codec_error")
-    if connection.speaks == "PROXY" or protocol == "TCP":
+    if protocol == "TCP":
         return _error(400, "http1.codec_error")
     is_h2 = protocol == "HTTP/2"
     if hcm.codec_type == "HTTP1" and is_h2:

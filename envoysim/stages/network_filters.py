@@ -1,19 +1,34 @@
-"""Network filters in order, up to the one that ends the chain: connection manager, TCP proxy, or nothing known.
+"""From the chosen filter chain to what ends it: the connection manager, a TCP proxy, or a closed connection.
 
-Source: ``source/common/network/filter_manager_impl.cc`` and ``source/extensions/filters/network``.
+``onNewConnection`` of every filter comes first, then the client's first bytes go through them: a filter that decides on
+data (RBAC) decides after a tcp_proxy behind it has connected.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..model.reply import Aborted
-from ..schema import Msg, any_type, unpack
-from .downstream_tls import handshake
+from ..schema import Msg, any_type, duration_ms, unpack
+from .downstream_tls import shake_hands
 from .filter_chain import FilterChain, choose_filter_chain
 from .http_connection_manager import HttpConnectionManager, compile_http_connection_manager
-from .rbac_engine import RbacEngine, compile_rbac
+from .network_filter import (
+    STAGE,
+    Answers,
+    CallsOut,
+    Context,
+    LocalRateLimit,
+    Missing,
+    NetworkFilter,
+    NetworkRbac,
+    Passes,
+    SniCluster,
+    UnknownEnd,
+)
+from .rbac_engine import compile_engine
 from .tcp_proxy import TcpEnd, TcpProxy, compile_tcp_proxy, proxy_tcp
 
 if TYPE_CHECKING:
@@ -23,152 +38,172 @@ if TYPE_CHECKING:
     from .proxy import Proxy
     from .stream import DownstreamConnection, Story, Telling
 
+Terminal: TypeAlias = HttpConnectionManager | TcpProxy | Answers | UnknownEnd
+Entry: TypeAlias = NetworkFilter | Terminal
+Compile: TypeAlias = Callable[[Msg, str, "Ref", "Proxy"], Entry]
 PREFIX: Final = "envoy.extensions.filters.network."
-HCM: Final = PREFIX + "http_connection_manager.v3.HttpConnectionManager"
-TCP_PROXY: Final = PREFIX + "tcp_proxy.v3.TcpProxy"
-RBAC: Final = PREFIX + "rbac.v3.RBAC"
-SNI_CLUSTER: Final = PREFIX + "sni_cluster.v3.SniCluster"
-DIRECT_RESPONSE: Final = PREFIX + "direct_response.v3.Config"
-SET_FILTER_STATE: Final = PREFIX + "set_filter_state.v3.Config"
-SILENT: Final = {
-    PREFIX + "connection_limit.v3.ConnectionLimit": "it closes connections over its limit",
-    PREFIX + "local_ratelimit.v3.LocalRateLimit": "it closes connections over its rate",
-    PREFIX + "ext_authz.v3.ExtAuthz": "its service may refuse the connection",
-    PREFIX + "ratelimit.v3.RateLimit": "its service may refuse the connection",
-    PREFIX + "wasm.v3.Wasm": "code that may do anything",
-    "envoy.tcp.metadataexchange.config.MetadataExchange": "",
-    "stats.PluginConfig": "",
-    PREFIX + "sni_dynamic_forward_proxy.v3.FilterConfig": "it resolves the SNI and names the destination",
+
+
+def _hcm(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> HttpConnectionManager:
+    return compile_http_connection_manager(msg, ref, proxy)
+
+
+def _tcp_proxy(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> TcpProxy:
+    return compile_tcp_proxy(msg, ref, proxy)
+
+
+def _rbac(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilter:
+    prefix = msg.stat_prefix + "." if msg.stat_prefix else ""
+    engine = compile_engine(msg, ref, network=True)
+    return NetworkRbac(ref, prefix, engine, compile_engine(msg, ref, "shadow_", network=True))
+
+
+def _sni_cluster(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilter:
+    return SniCluster(ref)
+
+
+def _local_ratelimit(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilter:
+    bucket, enabled = msg.token_bucket, msg.runtime_enabled
+    per_fill = bucket.tokens_per_fill.value if bucket.HasField("tokens_per_fill") else 1
+    return LocalRateLimit(
+        ref,
+        msg.stat_prefix,
+        bucket.max_tokens,
+        per_fill / max(duration_ms(bucket.fill_interval) / 1000, 0.001),
+        enabled.runtime_key,
+        enabled.default_value.value if msg.HasField("runtime_enabled") else True,
+    )
+
+
+def _ext_authz(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilter:
+    return CallsOut(ref, name, ("UAEX",))
+
+
+def _ratelimit(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilter:
+    return CallsOut(ref, name, ())
+
+
+def _direct_response(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> Terminal:
+    return Answers(ref, name, msg.response.inline_string)
+
+
+def _echo(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> Terminal:
+    return Answers(ref, name, None)
+
+
+def _passes(note: str = "") -> Compile:
+    return lambda msg, name, ref, proxy: Passes(ref, note)
+
+
+REGISTRY: Final[Mapping[str, Compile]] = {
+    PREFIX + "http_connection_manager.v3.HttpConnectionManager": _hcm,
+    PREFIX + "tcp_proxy.v3.TcpProxy": _tcp_proxy,
+    PREFIX + "rbac.v3.RBAC": _rbac,
+    PREFIX + "sni_cluster.v3.SniCluster": _sni_cluster,
+    PREFIX + "local_ratelimit.v3.LocalRateLimit": _local_ratelimit,
+    PREFIX + "ext_authz.v3.ExtAuthz": _ext_authz,
+    PREFIX + "ratelimit.v3.RateLimit": _ratelimit,
+    PREFIX + "direct_response.v3.Config": _direct_response,
+    PREFIX + "echo.v3.Echo": _echo,
+    PREFIX + "connection_limit.v3.ConnectionLimit": _passes("connections are taken to stay below `max_connections`"),
+    PREFIX + "tcp_bandwidth_limit.v3.TcpBandwidthLimit": _passes("bytes take no time"),
+    PREFIX + "geoip.v3.Geoip": _passes("no geographical data is set"),
+    "envoy.tcp.metadataexchange.config.MetadataExchange": _passes(),
+    "envoy.extensions.network_filters.peer_metadata.Config": _passes(),
+    "io.istio.tcp.forward_downstream_sni.v1.Config": _passes("the upstream's SNI is not the downstream's"),
+    "io.istio.tcp.sni_verifier.v1.Config": _passes(),
+    "io.istio.network.authn.Config": _passes(),
+    "stats.PluginConfig": _passes(),
 }
-"""Filters that pass the connection on, with what they may do besides ("": nothing a request can see)."""
-TERMINAL: Final = {
-    "mongo_proxy": False,
-    "mysql_proxy": False,
-    "postgres_proxy": False,
-    "zookeeper_proxy": False,
-    "kafka_broker": False,
-    "redis_proxy": True,
-    "thrift_proxy": True,
-    "dubbo_proxy": True,
-    "generic_proxy": True,
-    "echo": True,
-    "meta_protocol_proxy": True,
-    "rocketmq_proxy": True,
-    "sip_proxy": True,
-    "ssh": True,
-}
-"""Protocol filters by their package: whether they end the chain."""
+"""Type of the configuration -> how to compile it."""
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkFilter:
-    """One entry of ``filters``; ``config`` is the compiled value its type has, else the message."""
-
-    name: str
-    type_name: str
-    ref: Ref
-    config: Any
+def compile_network_filters(msgs: Sequence[Msg], ref: Ref, proxy: Proxy) -> tuple[Entry, ...]:
+    """Compile the ``filters`` of a chain. The last one has to end the chain; an unknown one there is taken to."""
+    last = len(msgs) - 1
+    return tuple(_compile_entry(msg, ref.at(i), proxy, ends=i == last) for i, msg in enumerate(msgs))
 
 
-def compile_network_filters(msgs: list[Msg], ref: Ref, proxy: Proxy) -> tuple[NetworkFilter, ...]:
-    """Compile the network filters of a chain; discovered ones are looked up in the dump."""
-    found = []
-    for index, msg in enumerate(msgs):
-        place = ref.at("filters", index, "typed_config")
-        config_any = msg.typed_config
-        if msg.WhichOneof("config_type") == "config_discovery":
-            resource = proxy.dump.extension_configs.get(msg.name)
-            config_any = msg.config_discovery.default_config
-            if resource is not None:
-                config_any, place = resource.message().typed_config, resource.ref.at("typed_config")
-        name = any_type(config_any)
-        config = unpack(config_any)
-        if config is not None:
-            config = _compile(name, config, place, proxy)
-        found.append(NetworkFilter(msg.name, name, place, config))
-    return tuple(found)
-
-
-def _compile(name: str, config: Msg, ref: Ref, proxy: Proxy) -> Any:
-    if name == HCM:
-        return compile_http_connection_manager(config, ref, proxy)
-    if name == TCP_PROXY:
-        return compile_tcp_proxy(config, ref, proxy)
-    if name == RBAC:
-        return compile_rbac(config, ref, proxy, network=True)
-    return config
+def _compile_entry(msg: Msg, ref: Ref, proxy: Proxy, *, ends: bool) -> Entry:
+    config, place = msg.typed_config, ref.at("typed_config")
+    if msg.WhichOneof("config_type") == "config_discovery":
+        resource = proxy.dump.extension_configs.get(msg.name)
+        if resource is not None:
+            config, place = resource.message().typed_config, resource.ref.at("typed_config")
+        else:
+            config, place = msg.config_discovery.default_config, ref.at("config_discovery", "default_config")
+        if not config.type_url:
+            return Missing(ref, msg.name)
+    kind, inner = any_type(config), unpack(config)
+    compile_filter = REGISTRY.get(kind)
+    if compile_filter is not None and inner is not None:
+        return compile_filter(inner, msg.name, place, proxy)
+    if ends:
+        return UnknownEnd(place, msg.name, kind)
+    return Passes(place, f"network filter `{msg.name}` ({kind or 'without a type'}) is not modelled: passed through")
 
 
 def run_network_filters(
     proxy: Proxy, connection: DownstreamConnection, request: Request, world: World, state: State, telling: Telling
 ) -> Story[HttpConnectionManager | TcpEnd | Aborted]:
-    """Choose the filter chain, shake hands, and run its network filters to the one that ends the chain."""
-    chain = choose_filter_chain(connection, telling)
+    """Choose the filter chain, shake hands, and take the connection through its network filters."""
+    if connection.waited_ms:
+        yield state.now_ms + connection.waited_ms
+    chain = choose_filter_chain(connection, world, state, telling)
     if chain is None:
+        telling.count(f"listener.{connection.listener.stat_prefix}.no_filter_chain_match")
         return Aborted("no_filter_chain", ("NR",), "filter_chain_not_found")
     connection.filter_chain = chain
-    failed = handshake(connection, chain, telling)
+    failed = shake_hands(chain.transport, connection, telling)
     if failed is not None:
         return failed
-    return (yield from _run(proxy, chain, connection, request, world, state, telling))
+    context = Context(proxy, connection, request, world, state, telling)
+    return (yield from _run(chain, context))
 
 
-def _run(
-    proxy: Proxy,
-    chain: FilterChain,
-    connection: DownstreamConnection,
-    request: Request,
-    world: World,
-    state: State,
-    telling: Telling,
-) -> Story[HttpConnectionManager | TcpEnd | Aborted]:
-    denial: Aborted | None = None
-    """What an RBAC filter says on the first bytes: a TCP proxy behind it has connected by then."""
+def _run(chain: FilterChain, context: Context) -> Story[HttpConnectionManager | TcpEnd | Aborted]:
+    telling = context.telling
+    passing: list[NetworkFilter] = []
     for entry in chain.filters:
-        config = entry.config
-        if isinstance(config, HttpConnectionManager):
-            if denial is not None:
-                return denial
-            telling.step("network filter", entry.ref, "`{}`: HTTP connection manager", entry.name)
-            return config
-        if isinstance(config, TcpProxy):
-            return (yield from proxy_tcp(config, denial, proxy, connection, request, world, state, telling))
-        if isinstance(config, RbacEngine):
-            denial = denial or _network_rbac(config, entry, connection, telling)
-        elif entry.type_name == SNI_CLUSTER:
-            connection.filter_state["envoy.tcp_proxy.cluster"] = connection.server_name
-            telling.step("network filter", entry.ref, "`{}`: cluster from SNI `{}`", entry.name, connection.server_name)
-        elif entry.type_name == DIRECT_RESPONSE and config is not None:
-            telling.step("network filter", entry.ref, "`{}`: answers and closes", entry.name)
-            return Aborted("eof")
-        elif (ended := _other(entry, telling)) is not None:
+        if isinstance(entry, HttpConnectionManager):
+            telling.step(STAGE, entry.ref, "HTTP connection manager")
+            return _meet_data(passing, context) or entry
+        if isinstance(entry, TcpProxy):
+            return (yield from proxy_tcp(entry, context, partial(_meet_data, passing, context)))
+        if isinstance(entry, Answers | UnknownEnd):
+            return _meet_data(passing, context) or _end(entry, context)
+        ended = entry.on_new_connection(context)
+        if ended is not None:
             return ended
-    telling.step("network filter", chain.ref, "no filter ends the chain: the connection is closed")
-    return Aborted("eof")
+        passing.append(entry)
+    if not chain.filters:
+        telling.step(STAGE, chain.ref, "the chain has no filters: the connection is closed")
+        return Aborted("eof")
+    telling.step(STAGE, chain.ref, "no filter ends the chain")
+    return Aborted("unknown", (), "a filter that ends the chain")
 
 
-def _network_rbac(
-    engine: RbacEngine, entry: NetworkFilter, connection: DownstreamConnection, telling: Telling
-) -> Aborted | None:
-    verdict = engine.check_connection(connection, telling)
-    if verdict.allowed:
+def _meet_data(passing: Sequence[NetworkFilter], context: Context) -> Aborted | None:
+    """Take the client's first bytes through the filters before the last one; a silent client sends none."""
+    if context.client_is_silent:
         return None
-    return Aborted("eof", (), None)
-
-
-def _other(entry: NetworkFilter, telling: Telling) -> Aborted | None:
-    if entry.type_name in SILENT:
-        may = SILENT[entry.type_name]
-        if may:
-            telling.note(entry.ref, f"network filter `{entry.name}` is passed through: {may}")
-        return None
-    package = entry.type_name.removeprefix(PREFIX).split(".")[0]
-    ends = TERMINAL.get(package, False)
-    telling.note(entry.ref, f"network filter `{entry.name}` ({entry.type_name}) is not modelled")
-    if ends:
-        telling.step("network filter", entry.ref, "`{}` speaks a protocol that is not modelled", entry.name)
-        return Aborted("unknown", (), f"what `{entry.name}` ({package}) answers")
+    for entry in passing:
+        ended = entry.on_data(context)
+        if ended is not None:
+            return ended
     return None
 
 
-__all__ = ["NetworkFilter", "TcpEnd", "compile_network_filters", "run_network_filters"]
+def _end(entry: Answers | UnknownEnd, context: Context) -> TcpEnd | Aborted:
+    if isinstance(entry, UnknownEnd):
+        context.telling.note(entry.ref, f"network filter `{entry.name}` ({entry.kind}) is not modelled")
+        context.telling.step(STAGE, entry.ref, "`{}` speaks a protocol that is not modelled", entry.name)
+        return Aborted("unknown", (), f"what `{entry.name}` ({entry.kind}) answers")
+    if entry.text is not None:
+        context.telling.step(STAGE, entry.ref, "`{}` sends its text and closes", entry.name)
+        return TcpEnd(closed="eof", body=entry.text)
+    context.telling.step(STAGE, entry.ref, "`{}` sends back what it gets", entry.name)
+    return TcpEnd(body=context.request.body)
+
+
+__all__ = ["TcpEnd", "compile_network_filters", "run_network_filters"]

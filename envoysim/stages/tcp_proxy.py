@@ -1,231 +1,315 @@
 """``tcp_proxy``: a connection to a cluster, byte for byte (``source/common/tcp_proxy/tcp_proxy.cc``).
 
-The contract lets a request's bytes be an HTTP request that only the upstream reads; the answer then comes back as it was sent.
+Envoy reads none of the bytes. Where the client sends an HTTP request, the upstream answers it, and the answer comes
+back as it was sent; ``tcp_exchange`` tells what the upstream makes of the bytes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ..model.behaviour import PLAIN_REPLY, Behaviour
 from ..model.outcome import Attempt
+from ..model.reply import Aborted
 from ..schema import Msg, duration_ms, to_python
+from . import outlier_detection
 from .circuit_breakers import resource_manager
-from .hash_policy import compile_hash_policies, compute_connection_hash
+from .hash_policy import HashPolicies, compile_hash_policies, compute_connection_hash
 from .load_balancer import Host, LbContext, Unknown, choose_host
+from .network_filter import CLUSTER_STATE, Context
+from .tcp_exchange import Answer, read_bytes
 from .upstream_connect import TcpConnection, connect
 from .upstream_script import Script
 
 if TYPE_CHECKING:
+    from ..model.outcome import Pairs
     from ..model.ref import Ref
-    from ..model.reply import Aborted
-    from ..model.request import Request
-    from ..model.world import State, World
     from .cluster import Cluster
-    from .hash_policy import HashPolicies
     from .proxy import Proxy
-    from .stream import DownstreamConnection, Story, Telling
+    from .stream import Story
 
-DROPPED: Final = frozenset({"host", "content-length", "transfer-encoding"})
-RESULTS: Final = {"remote connection failure": "refused", "connection timeout": "connect_timeout"}
-"""How the contract calls a failed connect."""
-CLUSTER_STATE: Final = "envoy.tcp_proxy.cluster"
+STAGE: Final = "tcp proxy"
+DEFAULT_IDLE_TIMEOUT_MS: Final = 3_600_000.0
+NEVER: Final = math.inf
+MeetData = Callable[[], Aborted | None]
+"""Takes the client's first bytes through the filters before the proxy: what ends the connection, or ``None``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterChoice:
+    """A cluster the proxy may use, with its weight and own ``metadata_match``."""
+
+    name: str
+    weight: int
+    metadata_match: dict[str, object]
+    ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
 class TcpProxy:
-    """A compiled TcpProxy; ``clusters`` are (name, weight, metadata_match, ref), one of them for a plain cluster."""
+    """A compiled TcpProxy. ``weighted`` is empty where ``cluster`` is set; times in ms, infinite for off."""
 
     ref: Ref
-    clusters: tuple[tuple[str, int, dict[str, object] | None, Ref], ...]
-    metadata_match: dict[str, object] | None
+    stat_prefix: str
+    cluster: str
+    weighted: tuple[ClusterChoice, ...]
+    metadata_match: dict[str, object]
     max_connect_attempts: int
+    backoff_base_ms: float
+    backoff_max_ms: float
     idle_timeout_ms: float
+    max_duration_ms: float
     hash_policy: HashPolicies
-    tunnels: bool
+    notes: tuple[tuple[Ref, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TcpEnd:
-    """How a proxied connection ended: the log's columns, and what the upstream answered, if it was HTTP."""
+    """How a connection that is not HTTP to Envoy ended.
 
-    cluster: str | None
+    ``status`` and what follows are the upstream's answer to an HTTP request inside; ``closed`` is then ``None``.
+    """
+
+    cluster: str | None = None
+    endpoint: str | None = None
     flags: tuple[str, ...] = ()
     closed: str | None = None
-    endpoint: str | None = None
     attempts: tuple[Attempt, ...] = ()
     status: int | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Pairs = ()
     body: str = ""
-    trailers: tuple[tuple[str, str], ...] = ()
+    trailers: Pairs = ()
     unknown: str | None = None
 
 
 def compile_tcp_proxy(msg: Msg, ref: Ref, proxy: Proxy) -> TcpProxy:
     """Compile ``envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy``."""
-    if msg.WhichOneof("cluster_specifier") == "weighted_clusters":
+    weighted: tuple[ClusterChoice, ...] = ()
+    if not msg.cluster and msg.HasField("weighted_clusters"):
         place = ref.at("weighted_clusters", "clusters")
-        clusters = tuple(
-            (c.name, c.weight, _lb(c.metadata_match), place.at(i)) for i, c in enumerate(msg.weighted_clusters.clusters)
+        weighted = tuple(
+            ClusterChoice(c.name, c.weight, _lb_metadata(c.metadata_match), place.at(i))
+            for i, c in enumerate(msg.weighted_clusters.clusters)
         )
-    else:
-        clusters = ((msg.cluster, 1, None, ref.at("cluster")),)
+    base_ms = duration_ms(msg.backoff_options.base_interval)
+    max_ms = duration_ms(msg.backoff_options.max_interval) if msg.backoff_options.HasField("max_interval") else 0.0
     return TcpProxy(
         ref,
-        clusters,
-        _lb(msg.metadata_match),
+        msg.stat_prefix,
+        msg.cluster,
+        weighted,
+        _lb_metadata(msg.metadata_match),
         msg.max_connect_attempts.value if msg.HasField("max_connect_attempts") else 1,
-        duration_ms(msg.idle_timeout) if msg.HasField("idle_timeout") else 3_600_000.0,
+        base_ms,
+        max_ms or base_ms * 10,
+        (duration_ms(msg.idle_timeout) or NEVER) if msg.HasField("idle_timeout") else DEFAULT_IDLE_TIMEOUT_MS,
+        duration_ms(msg.max_downstream_connection_duration)
+        if msg.HasField("max_downstream_connection_duration")
+        else NEVER,
         compile_hash_policies(list(msg.hash_policy), ref.at("hash_policy")),
-        msg.HasField("tunneling_config"),
+        tuple(_notes(msg, ref)),
     )
 
 
-def _lb(metadata: Msg) -> dict[str, object] | None:
+def _notes(msg: Msg, ref: Ref) -> list[tuple[Ref, str]]:
+    found = []
+    if msg.HasField("tunneling_config"):
+        found.append(
+            (ref.at("tunneling_config"), "the CONNECT tunnel to the upstream is not modelled: taken as plain TCP")
+        )
+    if msg.HasField("on_demand"):
+        found.append(
+            (ref.at("on_demand"), "on-demand discovery of clusters is not modelled: an unknown cluster is missing")
+        )
+    if msg.upstream_connect_mode:
+        found.append((ref.at("upstream_connect_mode"), "not modelled: the upstream is connected at once"))
+    return found
+
+
+def _lb_metadata(metadata: Msg) -> dict[str, object]:
     if "envoy.lb" not in metadata.filter_metadata:
-        return None
+        return {}
     found: dict[str, object] = to_python(metadata.filter_metadata["envoy.lb"])
     return found
 
 
-def proxy_tcp(
-    config: TcpProxy,
-    denial: Aborted | None,
-    proxy: Proxy,
-    connection: DownstreamConnection,
-    request: Request,
-    world: World,
-    state: State,
-    telling: Telling,
-) -> Story[TcpEnd]:
-    """Connect and pass the bytes; ``denial`` is a network RBAC verdict that falls on the first bytes, after connecting."""
-    name, metadata = _choose_cluster(config, connection, world, telling)
-    cluster = proxy.cluster(name) if name else None
+def proxy_tcp(config: TcpProxy, context: Context, meet_data: MeetData) -> Story[TcpEnd]:
+    """Choose the cluster, connect, and pass the bytes."""
+    for ref, text in config.notes:
+        context.telling.note(ref, text)
+    context.telling.count(f"tcp.{config.stat_prefix}.downstream_cx_total")
+    name, metadata = _choose_cluster(config, context)
+    cluster = context.proxy.cluster(name) if name else None
     if cluster is None:
-        telling.step("cluster", config.ref, "no cluster `{}`: the connection is closed", name)
-        return TcpEnd(None, ("NC",), "eof")
-    telling.step("cluster", cluster.ref, "cluster `{}`", name)
-    if config.tunnels:
-        telling.note(config.ref.at("tunneling_config"), "tunneling is not modelled: a plain connection is assumed")
-    return (yield from _connect(config, denial, cluster, metadata, connection, request, world, state, telling))
+        context.telling.step("cluster", config.ref, "there is no cluster `{}`: the connection is closed", name)
+        context.telling.count(f"tcp.{config.stat_prefix}.downstream_cx_no_route")
+        return TcpEnd(flags=("NC",), closed="eof")
+    own = context.connection.metadata.get("envoy.lb")
+    return (yield from _Session(config, context, cluster, {**metadata, **(own or {})}).run(meet_data))
 
 
-def _choose_cluster(
-    config: TcpProxy, connection: DownstreamConnection, world: World, telling: Telling
-) -> tuple[str, dict[str, object] | None]:
-    stated = connection.filter_state.get(CLUSTER_STATE)
-    if isinstance(stated, str) and stated:
-        telling.step("tcp proxy", config.ref, "cluster `{}` by filter state", stated)
-        return stated, config.metadata_match
-    index = 0
-    if len(config.clusters) > 1:
-        weights = [weight for _, weight, _, _ in config.clusters]
-        index = world.chance.pick(weights, "weighted cluster")
-    name, weight, own, ref = config.clusters[index]
-    if len(config.clusters) > 1:
-        total = sum(w for _, w, _, _ in config.clusters)
-        telling.step("tcp proxy", ref, "weight {} of {}: cluster `{}`", weight, total, name)
-    else:
-        telling.step("tcp proxy", ref, "cluster `{}`", name)
-    if own is None:
-        return name, config.metadata_match
-    return name, {**(config.metadata_match or {}), **own}
+def _choose_cluster(config: TcpProxy, context: Context) -> tuple[str, dict[str, object]]:
+    """Draw among weighted clusters; else filter state goes before ``cluster`` (``getRouteFromEntries``)."""
+    if config.weighted:
+        index = 0
+        if len(config.weighted) > 1:
+            index = context.world.chance.pick([c.weight for c in config.weighted], "weighted cluster")
+        chosen = config.weighted[index]
+        total = sum(c.weight for c in config.weighted)
+        context.telling.step(STAGE, chosen.ref, "cluster `{}` by weight {} of {}", chosen.name, chosen.weight, total)
+        return chosen.name, {**config.metadata_match, **chosen.metadata_match}
+    stated = context.connection.filter_state.get(CLUSTER_STATE)
+    if isinstance(stated, str):
+        context.telling.step(STAGE, config.ref, "cluster `{}` from the filter state", stated)
+        return stated, {}
+    context.telling.step(STAGE, config.ref.at("cluster"), "cluster `{}`", config.cluster)
+    return config.cluster, config.metadata_match
 
 
-def _connect(
-    config: TcpProxy,
-    denial: Aborted | None,
-    cluster: Cluster,
-    metadata: dict[str, object] | None,
-    connection: DownstreamConnection,
-    request: Request,
-    world: World,
-    state: State,
-    telling: Telling,
-) -> Story[TcpEnd]:
-    limits = resource_manager(state, cluster.name, cluster.circuit_breakers, "DEFAULT")
-    script = Script(request, world, state)
-    attempts: list[Attempt] = []
-    hash_key = compute_connection_hash(connection, config.hash_policy)
-    for number in range(1, config.max_connect_attempts + 1):
-        telling.attempt = number
-        if limits.connections >= limits.limits.max_connections:
-            telling.step(
-                "circuit breakers", limits.limits.ref, "max_connections {} reached", limits.limits.max_connections
-            )
-            return TcpEnd(cluster.name, ("UO",), "eof", attempts=tuple(attempts))
-        context = LbContext(connection=connection, hash_key=hash_key, metadata_match=metadata)
-        host = choose_host(cluster, context, world, state, telling)
-        if isinstance(host, Unknown):
-            return TcpEnd(cluster.name, unknown=host.what)
-        if not isinstance(host, Host):
-            return TcpEnd(cluster.name, ("UH",), "eof", attempts=tuple(attempts))
-        attempt = Attempt(host.cluster_name or cluster.name, host.endpoint, state.now_ms, "TCP")
-        attempts.append(attempt)
-        connected = yield from connect(cluster, host, script, world, state)
-        if not connected.failure:
-            end = yield from _exchange(cluster, host, attempts, connected, denial, request, state, telling)
+@dataclass(slots=True)
+class _Session:
+    """One proxied connection (``TcpProxy::Filter``)."""
+
+    config: TcpProxy
+    context: Context
+    cluster: Cluster
+    metadata_match: dict[str, object]
+    flags: list[str] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    host: Host | None = None
+    deadline_ms: float = NEVER
+
+    def run(self, meet_data: MeetData) -> Story[TcpEnd]:
+        context, config = self.context, self.config
+        self.deadline_ms = context.state.now_ms + config.max_duration_ms
+        script = Script(context.request, context.world, context.state)
+        connected = yield from self._connect(script)
+        if isinstance(connected, TcpEnd):
+            return connected
+        try:
+            denied = meet_data()
+            if denied is not None:
+                return self._end(denied.closed, denied.flags)
+            return (yield from self._exchange(script))
+        finally:
             connected.close()
-            return end
-        attempt.result = RESULTS.get(connected.failure, connected.failure)
-        telling.step("upstream request", cluster.ref, "attempt {} to {}: {}", number, host.endpoint, attempt.result)
-    flags = ("URX",) if attempts[-1].result == "overflow" else ("UF", "URX")
-    return TcpEnd(cluster.name, flags, "eof", attempts[-1].endpoint, tuple(attempts))
+            context.telling.attempt = 0
 
+    def _connect(self, script: Script) -> Story[TcpConnection | TcpEnd]:
+        """Try up to ``max_connect_attempts`` times, each with a host of its own (``establishUpstreamConnection``)."""
+        config, cluster, context = self.config, self.cluster, self.context
+        state, telling = context.state, context.telling
+        limits = resource_manager(state, cluster.name, cluster.circuit_breakers, "DEFAULT")
+        hash_key = compute_connection_hash(context.connection, config.hash_policy) if config.hash_policy else None
+        lb_context = LbContext(
+            connection=context.connection, hash_key=hash_key, metadata_match=self.metadata_match or None
+        )
+        backoff_ms = config.backoff_base_ms
+        for number in range(1, config.max_connect_attempts + 1):
+            telling.attempt = number
+            maximum = limits.limits.max_connections
+            if limits.connections >= maximum:
+                telling.step("circuit breakers", limits.limits.ref, "max_connections {} is reached", maximum)
+                telling.count(f"cluster.{cluster.name}.upstream_cx_overflow")
+                return self._end("eof", ("UO",))
+            host = choose_host(cluster, lb_context, context.world, state, telling)
+            if isinstance(host, Unknown):
+                return TcpEnd(cluster.name, unknown=host.what)
+            if not isinstance(host, Host):
+                return self._end("eof", ("UH",))
+            self.host = host
+            connected = yield from connect(cluster, host, script, state)
+            if not connected.failure:
+                telling.step("upstream request", host.ref, "connected to {}", host.endpoint)
+                return connected
+            self._failed(connected, host)
+            if number < config.max_connect_attempts and backoff_ms:
+                yield state.now_ms + context.world.chance.uniform(0.0, backoff_ms, "connect back-off")
+                backoff_ms = min(backoff_ms * 2, config.backoff_max_ms)
+        telling.step(STAGE, config.ref, "no connection after {} attempts", config.max_connect_attempts)
+        telling.count(f"cluster.{cluster.name}.upstream_cx_connect_attempts_exceeded")
+        return self._end("eof", ("URX",))
 
-def _exchange(
-    cluster: Cluster,
-    host: Host,
-    attempts: list[Attempt],
-    connected: TcpConnection,
-    denial: Aborted | None,
-    request: Request,
-    state: State,
-    telling: Telling,
-) -> Story[TcpEnd]:
-    """The connection stands: a denial closes it on the first bytes, else the upstream's behaviour shows."""
-    telling.step("upstream request", cluster.ref, "connected to {}", host.endpoint)
-    attempt = attempts[-1]
-    if denial is not None:
-        attempts.remove(attempt)  # nothing was sent: the upstream saw a connection, not a request
-        return TcpEnd(cluster.name, denial.flags, "eof", host.endpoint, tuple(attempts))
-    behaviour = connected.behaviour or PLAIN_REPLY
-    _note_sent(attempt, request)
-    if behaviour.delay_ms:
-        yield state.now_ms + behaviour.delay_ms
-    return _ended(cluster, host, attempts, behaviour, request)
+    def _failed(self, connected: TcpConnection, host: Host) -> None:
+        """Note a connect that came to nothing; what the breakers refuse has no flag of its own."""
+        context, failure = self.context, connected.failure
+        context.telling.step("upstream request", host.ref, "no connection to {}: {}", host.endpoint, failure)
+        if failure == "overflow":
+            return
+        result = "connect_timeout" if failure == "connection timeout" else "refused"
+        self.attempts.append(
+            Attempt(host.cluster_name or self.cluster.name, host.endpoint, context.state.now_ms, "TCP", result=result)
+        )
+        self._flag("UF")
+        report = "connect_timeout" if failure == "connection timeout" else "connect_failed"
+        outlier_detection.report(self.cluster, host, report, None, context.state, context.telling)
 
+    def _exchange(self, script: Script) -> Story[TcpEnd]:
+        """Pass the bytes until one side, or a timer, ends it."""
+        host, state = self.host, self.context.state
+        assert host is not None
+        answer = read_bytes(self.context, self.cluster, host, script)
+        if answer.attempt is not None:
+            self.attempts.append(answer.attempt)
+        due_ms = state.now_ms + answer.after_ms
+        timed_out = yield from self._wait(due_ms)
+        if timed_out is not None:
+            return timed_out
+        if answer.attempt is not None and not answer.attempt.result:
+            answer.attempt.result = "reset" if answer.reset else str(answer.status or "close")
+        if answer.stays_open and answer.closed is not None:
+            timed_out = yield from self._wait(NEVER)
+        return self._answered(answer)
 
-def _note_sent(attempt: Attempt, request: Request) -> None:
-    """What the upstream reads: the client's request as it was sent, inside TLS where none was terminated."""
-    attempt.protocol = "HTTP/2" if request.connection.protocol == "HTTP/2" else "HTTP/1.1"
-    attempt.method, attempt.path, attempt.authority = request.method, request.path, request.authority
-    attempt.headers = tuple((n.lower(), v) for n, v in request.headers if n.lower() not in DROPPED)
+    def _wait(self, due_ms: float) -> Story[TcpEnd | None]:
+        """Let time pass to ``due_ms``; a timer that fires before ends the connection."""
+        state, telling, config = self.context.state, self.context.telling, self.config
+        idle_ms = state.now_ms + config.idle_timeout_ms
+        first_ms = min(due_ms, idle_ms, self.deadline_ms)
+        if first_ms is NEVER or math.isinf(first_ms):
+            telling.note(config.ref, "nothing ends this connection: the upstream is silent and no timeout is set")
+            return self._end("eof")
+        if first_ms > state.now_ms:
+            yield first_ms
+        if first_ms == due_ms:
+            return None
+        if first_ms == idle_ms:
+            telling.step(STAGE, config.ref, "idle for {} ms: the connection is closed", config.idle_timeout_ms)
+            telling.count(f"tcp.{config.stat_prefix}.idle_timeout")
+            return self._end("eof")
+        telling.step(STAGE, config.ref, "open for {} ms: the connection is closed", config.max_duration_ms)
+        telling.count(f"tcp.{config.stat_prefix}.max_downstream_connection_duration")
+        return self._end("eof", ("DT",))
 
+    def _answered(self, answer: Answer) -> TcpEnd:
+        if answer.reset:
+            self._flag("UR")
+        host = self.host
+        return TcpEnd(
+            self.cluster.name,
+            host.endpoint if host is not None else None,
+            tuple(self.flags),
+            answer.closed,
+            tuple(self.attempts),
+            answer.status,
+            answer.headers,
+            answer.body,
+            answer.trailers,
+        )
 
-def _ended(
-    cluster: Cluster,
-    host: Host,
-    attempts: list[Attempt],
-    behaviour: Behaviour,
-    request: Request,
-) -> TcpEnd:
-    done, attempt = tuple(attempts), attempts[-1]
-    if behaviour.action == "reset":
-        attempt.result = "reset"
-        return TcpEnd(cluster.name, ("UR",), "eof", host.endpoint, done)
-    if behaviour.action in ("close", "hang", "garbage"):
-        attempt.result = behaviour.action
-        return TcpEnd(cluster.name, (), "eof", host.endpoint, done)
-    attempt.result = str(behaviour.status)
-    headers = [(n.lower(), v) for n, v in behaviour.headers]
-    body = behaviour.body
-    if behaviour.grpc_status is not None:
-        headers += [("content-type", "application/grpc"), ("grpc-status", str(behaviour.grpc_status))]
-        body = ""
-    if request.method == "HEAD":
-        body = ""
-    return TcpEnd(
-        cluster.name, (), None, host.endpoint, done, behaviour.status, tuple(headers), body, behaviour.trailers
-    )
+    def _flag(self, flag: str) -> None:
+        if flag not in self.flags:
+            self.flags.append(flag)
+
+    def _end(self, closed: str, flags: tuple[str, ...] = ()) -> TcpEnd:
+        for flag in flags:
+            self._flag(flag)
+        return TcpEnd(
+            self.cluster.name,
+            self.host.endpoint if self.host is not None else None,
+            tuple(self.flags),
+            closed,
+            tuple(self.attempts),
+        )

@@ -86,14 +86,12 @@ def new_pool(cluster: Cluster, resources: ResourceManager, protocol: str) -> Con
 class TcpConnection:
     """A TCP connection to an upstream, or the reset reason why there is none.
 
-    ``behaviour`` is what the endpoint does with what it is sent. The connection counts for the cluster's
-    breakers until ``close`` is called.
+    The connection counts for the cluster's breakers until ``close`` is called.
     """
 
     resources: ResourceManager
     failure: str = ""
     transport_failure: str = ""
-    behaviour: Behaviour | None = None
 
     def close(self) -> None:
         """End the connection."""
@@ -105,7 +103,6 @@ def connect(
     cluster: Cluster,
     host: Host,
     script: Script,
-    world: World,
     state: State,
     options: upstream_tls.TransportOptions = upstream_tls.NO_OPTIONS,
 ) -> Story[TcpConnection]:
@@ -124,5 +121,4 @@ def connect(
     if outcome.failure:
         return TcpConnection(resources, outcome.failure, outcome.transport_failure)
     resources.connections += 1
-    unreadable = mismatch(script, world, cluster, host, "TCP")
-    return TcpConnection(resources, behaviour=unreadable or script.meets_request(host.endpoint, cluster.name))
+    return TcpConnection(resources)
