@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..match.fraction import compile_fraction
 from ..match.header_matcher import compile_header_matcher
-from ..match.value_matcher import compile_value_matcher, metadata_value
+from ..match.value_matcher import MISSING, compile_value_matcher, metadata_value
 from ..schema import Msg, enum_name
 from .grpc import SNAKE_NAMES, UNKNOWN, grpc_status
 from .runtime import RuntimeFraction
@@ -126,7 +126,7 @@ def _metadata(msg: Msg, ref: Ref) -> LogFilter:
 
     def test(stream: Stream, response: Response | None) -> bool:
         value = metadata_value(stream.metadata, namespace, path)
-        if value is None:
+        if value is MISSING:
             return bool(default)
         return matcher is not None and bool(matcher.matches(value))
 
