@@ -35,8 +35,6 @@ class HeaderMatcher:
     present: bool = True
     invert: bool = False
     missing_is_empty: bool = False
-    exact: str | None = None
-    """The only value that matches (not inverted, missing never matches), where there is one."""
     note: str = ""
 
     def matches(self, headers: HeaderMap) -> bool:
@@ -70,9 +68,7 @@ class HeaderMatcher:
 
 def compile_header_matcher(msg: Msg, ref: Ref | None = None) -> HeaderMatcher:
     """Compile ``msg``; the deprecated specifiers mean what their ``string_match`` does."""
-    name = msg.name.lower()
-    if name == "host":
-        name = ":authority"  # one slot in the request header map
+    name = _slot(msg.name)
     kind = msg.WhichOneof("header_match_specifier")
     invert, missing = msg.invert_match, msg.treat_missing_header_as_empty
     if kind is None or kind == "present_match":
@@ -82,13 +78,33 @@ def compile_header_matcher(msg: Msg, ref: Ref | None = None) -> HeaderMatcher:
         start, end = msg.range_match.start, msg.range_match.end
         return HeaderMatcher(name, _range(start, end), f"in [{start}, {end})", True, invert, missing)
     matcher = _value_matcher(msg, kind, ref)
-    exact = matcher.exact if not invert and not (missing and matcher.exact == "") else None
-    return HeaderMatcher(name, matcher.matches, matcher.wanted, True, invert, missing, exact, matcher.note)
+    return HeaderMatcher(name, matcher.matches, matcher.wanted, True, invert, missing, matcher.note)
 
 
 def compile_header_matchers(msgs: Iterable[Msg], ref: Ref) -> tuple[HeaderMatcher, ...]:
     """Compile a repeated field found at ``ref``; all of them have to pass."""
     return tuple(compile_header_matcher(m, ref.at(i)) for i, m in enumerate(msgs))
+
+
+def exact_headers(msgs: Iterable[Msg]) -> dict[str, str]:
+    """Return the values that headers must have exactly, without compiling: none of them can be left out."""
+    wanted: dict[str, str] = {}
+    for msg in msgs:
+        if msg.invert_match or msg.treat_missing_header_as_empty:
+            continue
+        kind = msg.WhichOneof("header_match_specifier")
+        if kind == "string_match" and msg.string_match.WhichOneof("match_pattern") == "exact":
+            if not msg.string_match.ignore_case:
+                wanted[_slot(msg.name)] = msg.string_match.exact
+        elif kind == "exact_match" and msg.exact_match:
+            wanted[_slot(msg.name)] = msg.exact_match
+    return wanted
+
+
+def _slot(name: str) -> str:
+    """Return the name under which the request header map keeps a header: ``host`` is ``:authority``."""
+    name = name.lower()
+    return ":authority" if name == "host" else name
 
 
 def _value_matcher(msg: Msg, kind: str, ref: Ref | None) -> StringMatcher:

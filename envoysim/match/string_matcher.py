@@ -21,8 +21,6 @@ class StringMatcher:
 
     matches: Test
     wanted: str
-    exact: str | None = None
-    """The only value that matches, where there is one."""
     note: str = ""
 
     def explain(self, value: str | None) -> str:
@@ -61,7 +59,7 @@ def text_matcher(kind: str, text: str, ignore_case: bool = False) -> StringMatch
     if ignore_case:
         folded = ascii_lower(text)
         return StringMatcher(_FOLDED[kind](folded), wanted)
-    return StringMatcher(_PLAIN[kind](text), wanted, exact=text if kind == "exact" else None)
+    return StringMatcher(_PLAIN[kind](text), wanted)
 
 
 _PLAIN: dict[str, Callable[[str], Test]] = {

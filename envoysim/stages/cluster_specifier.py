@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from ..match.header_matcher import parse_uint64
 from ..model.ref import Ref
-from ..schema import Msg, to_python
+from ..schema import Msg, any_type, to_python, unpack
 from .hash_policy import compute_hash
 from .headers import HeaderMutations, compile_mutations
+from .matcher_inputs import HTTP_INPUTS
+from .matcher_tree import MatcherTree, compile_matcher_tree
 
 if TYPE_CHECKING:
     from .proxy import Proxy
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 LB_NAMESPACE: Final = "envoy.lb"
+MATCHER_PLUGIN: Final = "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier"
 CLUSTER_CHOICE: Final = "cluster_choice"
 """``Stream.facts`` key: the ``Forward`` and the ``ClusterChoice`` made when the route was resolved."""
 PerFilterConfig = Mapping[str, tuple[Msg, Ref]]
@@ -76,6 +79,13 @@ class WeightedClusters:
 
 
 @dataclass(frozen=True, slots=True)
+class MatchedCluster:
+    """The ``MatcherClusterSpecifier`` plugin: a matcher tree names the cluster."""
+
+    tree: MatcherTree[str]
+
+
+@dataclass(frozen=True, slots=True)
 class UnmodelledCluster:
     """A cluster specifier plugin: what it would choose is unknown."""
 
@@ -84,7 +94,7 @@ class UnmodelledCluster:
     is_optional: bool = False
 
 
-ClusterSpecifier = NamedCluster | HeaderCluster | WeightedClusters | UnmodelledCluster
+ClusterSpecifier = NamedCluster | HeaderCluster | WeightedClusters | MatchedCluster | UnmodelledCluster
 
 
 def compile_cluster_specifier(msg: Msg, ref: Ref, proxy: Proxy, plugins: Mapping[str, Msg]) -> ClusterSpecifier:
@@ -97,10 +107,23 @@ def compile_cluster_specifier(msg: Msg, ref: Ref, proxy: Proxy, plugins: Mapping
         return _compile_weighted(msg.weighted_clusters, ref.at("weighted_clusters"), proxy, metadata)
     if kind in ("cluster_specifier_plugin", "inline_cluster_specifier_plugin"):
         plugin = msg.inline_cluster_specifier_plugin if kind[0] == "i" else plugins.get(msg.cluster_specifier_plugin)
-        name = plugin.extension.name if plugin is not None else msg.cluster_specifier_plugin
-        text = f"cluster specifier plugin `{name}` is not modelled: the cluster it chooses is unknown"
-        return UnmodelledCluster(ref.at(kind), text, plugin is not None and plugin.is_optional)
+        return _compile_plugin(plugin, msg.cluster_specifier_plugin, ref.at(kind))
     return NamedCluster(ClusterChoice(msg.cluster, None, metadata))
+
+
+def _compile_plugin(plugin: Msg | None, name: str, ref: Ref) -> ClusterSpecifier:
+    config = plugin.extension.typed_config if plugin is not None else None
+    if config is not None and any_type(config) == MATCHER_PLUGIN and (inner := unpack(config)) is not None:
+        at = ref.at("extension", "typed_config", "cluster_matcher")
+        return MatchedCluster(compile_matcher_tree(inner.cluster_matcher, at, HTTP_INPUTS, _cluster_action))
+    name = plugin.extension.name if plugin is not None else name
+    text = f"cluster specifier plugin `{name}` is not modelled: the cluster it chooses is unknown"
+    return UnmodelledCluster(ref, text, plugin is not None and plugin.is_optional)
+
+
+def _cluster_action(config: Msg, ref: Ref) -> str:
+    inner = unpack(config.typed_config)
+    return str(inner.cluster) if inner is not None else ""
 
 
 def _compile_weighted(msg: Msg, ref: Ref, proxy: Proxy, metadata: dict[str, object] | None) -> WeightedClusters:
@@ -166,6 +189,14 @@ def specify(stream: Stream, forward: Forward) -> ClusterChoice:
     if isinstance(specifier, UnmodelledCluster):
         stream.telling.note(specifier.ref, specifier.note)
         return ClusterChoice("", None, forward.metadata_match)
+    if isinstance(specifier, MatchedCluster):
+        for ref, note in specifier.tree.notes:
+            stream.telling.note(ref, note)
+        found = specifier.tree.match(stream)
+        name = found.action if found is not None else ""
+        at = found.ref if found is not None else specifier.tree.ref
+        stream.telling.step("route action", at, "cluster `{}` from the matcher", name)
+        return ClusterChoice(name, None, forward.metadata_match)
     return _pick(stream, forward, specifier)
 
 

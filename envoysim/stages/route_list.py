@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..match.header_matcher import exact_headers
 from ..match.path_matcher import compile_path_specifier, without_query
 from ..model.headers import HeaderMap
 from ..model.ref import Ref
@@ -50,13 +51,14 @@ class RouteList:
 
     @cached_property
     def _index(self) -> RouteIndex:
-        return RouteIndex([compile_path_specifier(message.match) for message in self._messages])
+        matches = [message.match for message in self._messages]
+        return RouteIndex([compile_path_specifier(m) for m in matches], [exact_headers(m.headers) for m in matches])
 
     def find(self, stream: Stream) -> tuple[int, Route] | None:
         """Return position and route of the first route that matches (``VirtualHostImpl::getRouteFromRoutes``)."""
         headers = stream.headers
         path, template_path = self.paths(headers)
-        for position in self._index.candidates(path, template_path, connect=is_connect(headers)):
+        for position in self._index.candidates(path, template_path, headers, connect=is_connect(headers)):
             route = self._compiled[position] or self.route(position)
             match = route.match
             assert match is not None

@@ -49,7 +49,8 @@ def decode(name: str, fields: dict[str, Any]) -> Any:
 def table(fields: dict[str, Any], proxy: Any = None) -> RouteConfiguration:
     """Compile a route configuration from its JSON."""
     message = decode("envoy.config.route.v3.RouteConfiguration", fields)
-    return compile_inline_route_configuration(message, NOWHERE, proxy or FakeProxy())
+    given: Any = proxy or FakeProxy()
+    return compile_inline_route_configuration(message, NOWHERE, given)
 
 
 def one_host(*routes: dict[str, Any], **fields: Any) -> dict[str, Any]:
@@ -78,8 +79,9 @@ def ask(
         extra.append(("x-forwarded-proto", scheme))
     hcm: Any = SimpleNamespace(routes=InlineRoutes(configuration))
     listener: Any = None
+    given: Any = proxy or FakeProxy()
     stream = Stream(
-        proxy or FakeProxy(),
+        given,
         World(chance=Sampled(value=random_value), explain=explain),
         State(),
         Telling(explain),
