@@ -1,0 +1,1 @@
+"""Pure predicates, named after their protos: compiled once, asked often, explaining what they refuse."""
