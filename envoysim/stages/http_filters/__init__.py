@@ -25,6 +25,7 @@ FILTERS: Final[tuple[tuple[str, str], ...]] = (
     (PREFIX + "fault.v3.HTTPFault", "fault"),
     (PREFIX + "header_mutation.v3.HeaderMutation", "header_mutation"),
     (PREFIX + "health_check.v3.HealthCheck", "health_check"),
+    (PREFIX + "jwt_authn.v3.JwtAuthentication", "jwt_authn"),
     (PREFIX + "local_ratelimit.v3.LocalRateLimit", "local_ratelimit"),
     (PREFIX + "rbac.v3.RBAC", "rbac"),
     (PREFIX + "router.v3.Router", "router"),
@@ -34,6 +35,9 @@ FILTERS: Final[tuple[tuple[str, str], ...]] = (
 TABLES: Final = ("passthrough", "unmodelled")
 """Modules with a table of many filters each: those that change nothing, and those that are not modelled."""
 
+TABLES: Final = ("passthrough", "unmodelled")
+"""Modules that hold a table of their own: filters without a module each."""
+
 _MODULES: Final = dict(FILTERS)
 
 
@@ -41,7 +45,7 @@ _MODULES: Final = dict(FILTERS)
 def find_filter(type_name: str) -> FilterModule | None:
     """Return the filter whose configuration is of type ``type_name``; ``None`` for one that is not known."""
     name = _MODULES.get(type_name)
-    for candidate in (name,) if name is not None else TABLES:
+    for candidate in TABLES if name is None else (name,):
         module = import_module(f"{__name__}.{candidate}")
         rows: tuple[FilterModule, ...] = getattr(module, "MODULES", None) or (module.MODULE,)
         for row in rows:

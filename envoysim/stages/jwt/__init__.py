@@ -1,0 +1,1 @@
+"""JSON Web Tokens as Envoy reads and verifies them (``source/common/jwt``)."""
