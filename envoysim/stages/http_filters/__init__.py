@@ -20,23 +20,24 @@ FILTERS: Final[tuple[tuple[str, str], ...]] = (
     (PREFIX + "api_key_auth.v3.ApiKeyAuth", "api_key_auth"),
     (PREFIX + "basic_auth.v3.BasicAuth", "basic_auth"),
     (PREFIX + "buffer.v3.Buffer", "buffer"),
+    (PREFIX + "compressor.v3.Compressor", "compressor"),
     (PREFIX + "cors.v3.Cors", "cors"),
     (PREFIX + "csrf.v3.CsrfPolicy", "csrf"),
     (PREFIX + "fault.v3.HTTPFault", "fault"),
     (PREFIX + "header_mutation.v3.HeaderMutation", "header_mutation"),
+    (PREFIX + "header_to_metadata.v3.Config", "header_to_metadata"),
     (PREFIX + "health_check.v3.HealthCheck", "health_check"),
     (PREFIX + "jwt_authn.v3.JwtAuthentication", "jwt_authn"),
     (PREFIX + "local_ratelimit.v3.LocalRateLimit", "local_ratelimit"),
     (PREFIX + "rbac.v3.RBAC", "rbac"),
     (PREFIX + "router.v3.Router", "router"),
+    (PREFIX + "set_filter_state.v3.Config", "set_filter_state"),
+    (PREFIX + "set_metadata.v3.Config", "set_metadata"),
 )
 """(full name of the configuration's type, module below this package)."""
 
 TABLES: Final = ("passthrough", "unmodelled")
 """Modules with a table of many filters each: those that change nothing, and those that are not modelled."""
-
-TABLES: Final = ("passthrough", "unmodelled")
-"""Modules that hold a table of their own: filters without a module each."""
 
 _MODULES: Final = dict(FILTERS)
 
