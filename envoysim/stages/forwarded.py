@@ -34,6 +34,7 @@ STRIPPED_FROM_EXTERNAL: Final = frozenset(
         "x-envoy-upstream-rq-timeout-ms",
         "x-envoy-upstream-rq-per-try-timeout-ms",
         "x-envoy-upstream-rq-timeout-alt-response",
+        "x-envoy-upstream-stream-duration-ms",
         "x-envoy-expected-rq-timeout-ms",
         "x-envoy-force-trace",
         "x-envoy-ip-tags",

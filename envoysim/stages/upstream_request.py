@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 NEVER: Final = math.inf
 
 NOT_LISTED: Final = frozenset({"host", "content-length", "transfer-encoding"})
+CLOCK_HEADERS: Final = frozenset({"x-envoy-expected-rq-timeout-ms", "grpc-timeout"})
+"""Headers of retries whose value depends on the time that has passed."""
 NOT_LISTED_H2: Final = NOT_LISTED | {"connection", "upgrade", "keep-alive", "proxy-connection"}
 
 
@@ -157,7 +159,7 @@ class UpstreamRequest:
         hidden = NOT_LISTED_H2 if protocol == "HTTP/2" else NOT_LISTED
         sent: Pairs = tuple([p for p in headers.items if p[0][0] != ":" and p[0] not in hidden])
         if self.number > 1:
-            sent = tuple([(n, "*") if n == "x-envoy-expected-rq-timeout-ms" else (n, v) for n, v in sent])
+            sent = tuple([(n, "*") if n in CLOCK_HEADERS else (n, v) for n, v in sent])
         upgraded = protocol == "HTTP/2" and bool(stream.upgrade) and "upgrade" in headers
         self.record = Attempt(
             self.host.cluster_name or self.exchange.cluster.name,
