@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
 from ..model.address import parse_address
 from ..model.reply import Aborted
-from ..schema import Msg, any_type, unpack
+from ..schema import Msg, any_type, duration_ms, unpack
+from .token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from ..model.ref import Ref
@@ -32,7 +33,9 @@ class ListenerFilter(Protocol):
     reads: ClassVar[bool]
     """It waits for the client's bytes."""
 
-    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
         """Look at the connection (``onAccept``, ``onData``); ``None`` lets it go on."""
 
 
@@ -48,7 +51,9 @@ class Unless:
     disabled: Predicate
     reads: ClassVar[bool] = False
 
-    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
         """Say that the filter is left out."""
         telling.step(STAGE, self.ref, "disabled for destination port {}", connection.local.port)
         return None
@@ -61,7 +66,9 @@ class OriginalDst:
     ref: Ref
     reads: ClassVar[bool] = False
 
-    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
         """Restore the destination."""
         original = request.connection.original_destination
         if original is None or (destination := parse_address(original)) == connection.local:
@@ -80,7 +87,9 @@ class ProxyProtocol:
     optional: bool
     reads: ClassVar[bool] = True
 
-    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
         """Read the header."""
         header = request.connection.proxy_protocol
         if header is None or not connection.proxy_header:
@@ -107,7 +116,9 @@ class TlsInspector:
     closes_others: bool
     reads: ClassVar[bool] = True
 
-    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
         """Read the client hello."""
         if connection.proxy_header or not connection.client_tls:
             if self.closes_others:
@@ -140,7 +151,9 @@ class HttpInspector:
     ref: Ref
     reads: ClassVar[bool] = True
 
-    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
         """Read the request line or the HTTP/2 preface."""
         if connection.transport_protocol == "tls":
             return None
@@ -153,6 +166,33 @@ class HttpInspector:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalRateLimit:
+    """``local_ratelimit``: a token per connection, or the connection is closed."""
+
+    ref: Ref
+    max_tokens: int
+    fill_rate: float
+    """Tokens per second."""
+    enabled: bool
+    reads: ClassVar[bool] = False
+
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
+        """Take a token."""
+        if not self.enabled:
+            return None
+        now_ms = state.now_ms
+        bucket = state.slot(
+            ("listener local_ratelimit", self.ref), lambda: TokenBucket(self.max_tokens, self.fill_rate, now_ms)
+        )
+        if bucket.consume(now_ms):
+            return None
+        telling.step(STAGE, self.ref, "no token is left: the connection is closed")
+        return Aborted("reset")
+
+
+@dataclass(frozen=True, slots=True)
 class Passes:
     """A filter without effect on what a request gets; ``note`` says what it may do besides."""
 
@@ -160,7 +200,9 @@ class Passes:
     note: str
     reads: ClassVar[bool] = False
 
-    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
         """Say what is not modelled."""
         if self.note:
             telling.note(self.ref, self.note)
@@ -175,7 +217,9 @@ class Missing:
     name: str
     reads: ClassVar[bool] = False
 
-    def accept(self, connection: DownstreamConnection, request: Request, telling: Telling) -> Aborted | None:
+    def accept(
+        self, connection: DownstreamConnection, request: Request, state: State, telling: Telling
+    ) -> Aborted | None:
         """Close the connection."""
         telling.step(STAGE, self.ref, "`{}` has no configuration yet: the connection is closed", self.name)
         return Aborted("reset")
@@ -216,14 +260,26 @@ def _compile_filter(msg: Msg, ref: Ref, proxy: Proxy) -> ListenerFilter:
         return HttpInspector(ref)
     if kind == PREFIX + "original_src.v3.OriginalSrc":
         return Passes(ref, "")
-    if kind == PREFIX + "local_ratelimit.v3.LocalRateLimit":
-        return Passes(ref, "the listener's local rate limit is not modelled: it closes connections over its limit")
+    if kind == PREFIX + "local_ratelimit.v3.LocalRateLimit" and inner is not None:
+        return _compile_local_ratelimit(inner, ref, proxy)
     if kind == ISTIO_SET_ADDRESS:
         return Passes(ref, "")
     return Passes(
         ref,
         f"listener filter `{msg.name}` ({kind or 'without a type'}) is not modelled: it may change addresses, "
         "SNI or metadata, or close the connection",
+    )
+
+
+def _compile_local_ratelimit(msg: Msg, ref: Ref, proxy: Proxy) -> LocalRateLimit:
+    bucket, enabled = msg.token_bucket, msg.runtime_enabled
+    per_fill = bucket.tokens_per_fill.value if bucket.HasField("tokens_per_fill") else 1
+    default = enabled.default_value.value if msg.HasField("runtime_enabled") else True
+    return LocalRateLimit(
+        ref,
+        bucket.max_tokens,
+        per_fill * 1000 / max(duration_ms(bucket.fill_interval), 1.0),
+        proxy.runtime.boolean(enabled.runtime_key, default),
     )
 
 
@@ -255,7 +311,7 @@ def run_listener_filters(
             current = entry.inner
         if current.reads and _is_silent(connection, request):
             return _time_out(listener, connection, telling)
-        ended = current.accept(connection, request, telling)
+        ended = current.accept(connection, request, state, telling)
         if ended is not None:
             return ended
     return None

@@ -6,17 +6,21 @@ Source: ``source/common/network/filter_manager_impl.cc`` and ``source/extensions
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from ..model.headers import HeaderMap
 from ..model.reply import Aborted
 from .rbac_engine import Engine
 from .rbac_rules import connection_subject
+from .set_filter_state import FilterStateValue
+from .stream import Stream
 from .token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from ..model.ref import Ref
     from ..model.request import Request
     from ..model.world import State, World
+    from .http_connection_manager import HttpConnectionManager
     from .proxy import Proxy
     from .stream import DownstreamConnection, Telling
 
@@ -40,6 +44,26 @@ class Context:
     def client_is_silent(self) -> bool:
         """The client sends nothing before the server does."""
         return self.connection.speaks == "TCP" and not self.request.body
+
+    def as_stream(self) -> Stream:
+        """Return the connection as formats see it: a stream without a request, which shares its filter state."""
+        return Stream(
+            self.proxy,
+            self.world,
+            self.state,
+            self.telling,
+            self.request,
+            self.connection,
+            cast("HttpConnectionManager", None),
+            protocol="",
+            headers=HeaderMap(),
+            trailers=HeaderMap(),
+            body="",
+            remote=self.connection.remote,
+            filter_state=self.connection.filter_state,
+            metadata=self.connection.metadata,
+            start_ms=self.state.now_ms,
+        )
 
 
 class NetworkFilter(Protocol):
@@ -89,6 +113,33 @@ class SniCluster:
     def on_data(self, context: Context) -> Aborted | None:
         """Go on."""
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class SetFilterState:
+    """``set_filter_state``: values on the new connection, after its TLS handshake, with its first bytes."""
+
+    ref: Ref
+    on_connection: tuple[FilterStateValue, ...]
+    on_handshake: tuple[FilterStateValue, ...]
+    on_bytes: tuple[FilterStateValue, ...]
+
+    def on_new_connection(self, context: Context) -> Aborted | None:
+        """Set what is known now; a handshake is over where the chain terminates TLS."""
+        values = self.on_connection + (self.on_handshake if context.connection.tls else ())
+        self._set(values, context)
+        return None
+
+    def on_data(self, context: Context) -> Aborted | None:
+        """Set what waits for data."""
+        self._set(self.on_bytes, context)
+        return None
+
+    def _set(self, values: tuple[FilterStateValue, ...], context: Context) -> None:
+        if values:
+            stream = context.as_stream()
+            for value in values:
+                value.set(stream, STAGE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,12 @@ from .network_filter import (
     NetworkFilter,
     NetworkRbac,
     Passes,
+    SetFilterState,
     SniCluster,
     UnknownEnd,
 )
 from .rbac_engine import compile_engine
+from .set_filter_state import compile_filter_state_values
 from .tcp_proxy import TcpEnd, TcpProxy, compile_tcp_proxy, proxy_tcp
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from ..model.request import Request
     from ..model.world import State, World
     from .proxy import Proxy
+    from .set_filter_state import FilterStateValue
     from .stream import DownstreamConnection, Story, Telling
 
 Terminal: TypeAlias = HttpConnectionManager | TcpProxy | Answers | UnknownEnd
@@ -62,6 +65,15 @@ def _sni_cluster(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilter:
     return SniCluster(ref)
 
 
+def _set_filter_state(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilter:
+    def values(field: str) -> tuple[FilterStateValue, ...]:
+        return compile_filter_state_values(getattr(msg, field, ()), ref.at(field))
+
+    return SetFilterState(
+        ref, values("on_new_connection"), values("on_downstream_tls_handshake"), values("on_downstream_data")
+    )
+
+
 def _local_ratelimit(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilter:
     bucket, enabled = msg.token_bucket, msg.runtime_enabled
     per_fill = bucket.tokens_per_fill.value if bucket.HasField("tokens_per_fill") else 1
@@ -69,7 +81,7 @@ def _local_ratelimit(msg: Msg, name: str, ref: Ref, proxy: Proxy) -> NetworkFilt
         ref,
         msg.stat_prefix,
         bucket.max_tokens,
-        per_fill / max(duration_ms(bucket.fill_interval) / 1000, 0.001),
+        per_fill * 1000 / max(duration_ms(bucket.fill_interval), 1.0),
         enabled.runtime_key,
         enabled.default_value.value if msg.HasField("runtime_enabled") else True,
     )
@@ -100,6 +112,7 @@ REGISTRY: Final[Mapping[str, Compile]] = {
     PREFIX + "tcp_proxy.v3.TcpProxy": _tcp_proxy,
     PREFIX + "rbac.v3.RBAC": _rbac,
     PREFIX + "sni_cluster.v3.SniCluster": _sni_cluster,
+    PREFIX + "set_filter_state.v3.Config": _set_filter_state,
     PREFIX + "local_ratelimit.v3.LocalRateLimit": _local_ratelimit,
     PREFIX + "ext_authz.v3.ExtAuthz": _ext_authz,
     PREFIX + "ratelimit.v3.RateLimit": _ratelimit,

@@ -35,14 +35,14 @@ class FilterStateValue:
     format: Formatter
     skip_if_empty: bool
 
-    def set(self, stream: Stream) -> None:
+    def set(self, stream: Stream, stage: str = "http filter") -> None:
         """Format the value and keep it."""
         text = self.format.format(stream, None)
         if (not text and self.skip_if_empty) or (self.factory in ADDRESSES and not _is_address(text)):
-            stream.telling.step("http filter", self.ref, "filter state `{}` not set: `{}`", self.key, text)
+            stream.telling.step(stage, self.ref, "filter state `{}` not set: `{}`", self.key, text)
             return
         stream.filter_state[self.key] = text
-        stream.telling.step("http filter", self.ref, "filter state `{}` = `{}`", self.key, text)
+        stream.telling.step(stage, self.ref, "filter state `{}` = `{}`", self.key, text)
 
 
 def _is_address(text: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from envoysim.load.resource import Resource
+from envoysim.load.resource import Notes, Resource
 from envoysim.model.address import Address
 from envoysim.model.ref import Ref
 from envoysim.model.reply import Aborted
@@ -60,7 +60,7 @@ class FakeProxy:
 
 def resource(kind: str, raw: dict[str, Any], index: int = 0) -> Resource:
     """Return a static resource."""
-    return Resource(kind, raw["name"], Ref(0, (kind, index)), "static", raw, [])
+    return Resource(kind, raw["name"], Ref(0, (kind, index)), "static", raw, Notes())
 
 
 @dataclass
