@@ -41,7 +41,7 @@ def choose_cluster(stream: Stream, forward: Forward) -> ClusterChoice:
 def routed_cluster(stream: Stream) -> str | None:
     """Return the cluster the stream is routed to (``RouteEntry::clusterName``); ``None`` where it is not forwarded."""
     route = stream.route
-    if route is None or not isinstance(route.action, Forward):
+    if route is None or isinstance(route.action, Redirect | DirectResponse):
         return None
     return choose_cluster(stream, route.action).name
 
