@@ -23,6 +23,8 @@ FILTERS: Final[tuple[tuple[str, str], ...]] = (
     (PREFIX + "compressor.v3.Compressor", "compressor"),
     (PREFIX + "cors.v3.Cors", "cors"),
     (PREFIX + "csrf.v3.CsrfPolicy", "csrf"),
+    (PREFIX + "ext_authz.v3.ExtAuthz", "ext_authz"),
+    (PREFIX + "ext_proc.v3.ExternalProcessor", "ext_proc"),
     (PREFIX + "fault.v3.HTTPFault", "fault"),
     (PREFIX + "header_mutation.v3.HeaderMutation", "header_mutation"),
     (PREFIX + "header_to_metadata.v3.Config", "header_to_metadata"),

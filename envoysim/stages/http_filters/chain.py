@@ -245,11 +245,11 @@ def encode_through_filters(stream: Stream, response: Response) -> Story[Response
 
     A filter that answers instead ends it: its local reply goes to the codec directly.
     """
-    active = stream.facts.get(ACTIVE)
-    if not isinstance(active, Active):
-        return response
     if stream.route_stale:
         resolve_route(stream)
+    active = stream.facts.get(ACTIVE)
+    if not isinstance(active, Active):  # refused before the filters: they see the answer all the same
+        active = Active((chain := chain_of(stream)), chain.plan(stream).created)
     chain = active.chain
     entries = chain.entries
     plan: Plan | None = None

@@ -1,0 +1,104 @@
+"""External processing (``source/extensions/filters/http/ext_proc/ext_proc.cc``): a service that may change everything.
+
+What the service does is not in a dump. The user may say it lets requests pass (``allow``), answers itself (``deny`` and
+a status) or fails (``error``); without a word it is taken as changing nothing, and a note says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ...model.ref import Ref
+from ...model.reply import LocalReply
+from ...schema import Msg, enum_name
+from .base import DecoderOnly, FilterModule, Verdict
+from .verdicts import given_verdict
+
+if TYPE_CHECKING:
+    from ..proxy import Proxy
+    from ..stream import Stream
+
+FAILED: Final = "ext_proc_error_gRPC_error_14{cluster_not_found}"
+
+
+@dataclass(frozen=True, slots=True)
+class PerRoute:
+    """A route's settings; ``None`` leaves the filter's."""
+
+    disabled: bool
+    failure_mode_allow: bool | None
+    cluster: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtProc(DecoderOnly):
+    """The compiled filter."""
+
+    ref: Ref
+    cluster: str
+    failure_mode_allow: bool
+    observability_mode: bool
+    sees_requests: bool
+    status_on_error: int
+
+    def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
+        """Do what the user says the service does."""
+        cluster, fails_open = self.cluster, self.failure_mode_allow
+        for override in overrides:
+            assert isinstance(override, PerRoute)
+            if override.failure_mode_allow is not None:
+                fails_open = override.failure_mode_allow
+            cluster = override.cluster or cluster
+        disabled = bool(overrides) and overrides[-1].disabled  # type: ignore[attr-defined]  # a PerRoute, see above
+        telling = stream.telling
+        if disabled or self.observability_mode:
+            telling.step(
+                "http filter", self.ref, "ext_proc changes nothing: disabled on the route, or it only observes"
+            )
+            return None
+        given = given_verdict(stream, "ext_proc")
+        failed = self.sees_requests and bool(cluster) and stream.proxy.cluster(cluster) is None
+        if given is None and not failed:
+            note = "what the external processor does is not known: taken as changing nothing"
+            telling.note(self.ref, note)
+            return None
+        if given is not None and given.word == "deny":
+            telling.step("http filter", self.ref, "ext_proc answers the request itself, as given")
+            return LocalReply(given.status or 403, "")
+        if given is not None and given.word == "allow":
+            return None
+        if fails_open:
+            telling.step("http filter", self.ref, "ext_proc fails: passed on by failure_mode_allow")
+            return None
+        telling.step("http filter", self.ref, "ext_proc fails: {}", self.status_on_error)
+        return LocalReply(self.status_on_error, FAILED)
+
+
+def _compile(msg: Msg, ref: Ref, proxy: Proxy) -> ExtProc:
+    mode = msg.processing_mode
+    return ExtProc(
+        ref,
+        msg.grpc_service.envoy_grpc.cluster_name,
+        msg.failure_mode_allow,
+        msg.observability_mode,
+        enum_name(mode, "request_header_mode") != "SKIP" or enum_name(mode, "request_body_mode") != "NONE",
+        msg.status_on_error.code or 500,
+    )
+
+
+def _compile_per_route(msg: Msg, ref: Ref, proxy: Proxy) -> PerRoute:
+    overrides = msg.overrides
+    return PerRoute(
+        msg.disabled,
+        overrides.failure_mode_allow.value if overrides.HasField("failure_mode_allow") else None,
+        overrides.grpc_service.envoy_grpc.cluster_name or None if overrides.HasField("grpc_service") else None,
+    )
+
+
+MODULE: Final = FilterModule(
+    "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
+    _compile,
+    ("envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute",),
+    _compile_per_route,
+)
