@@ -75,27 +75,24 @@ def _serve_http(
 ) -> Story[Outcome]:
     end: LocalReply | Response | Aborted | None
     stream, end = decode_request(hcm, connection, request, proxy, world, state, telling)
-    ran_filters = False
     if end is None:
         end = admit_request(stream)
     while end is None:
         resolve_route(stream)
         end = admit_upgrade(stream)
-        ran_filters = True
         if end is None:
             result = yield from decode_through_filters(stream)
             end = None if isinstance(result, Recreated) else result
     if isinstance(end, Aborted):
         return tell_stream(stream, end)
-    response = yield from _answer(stream, end, ran_filters)
+    response = yield from _answer(stream, end)
     write_access_log(stream, response)
     return tell_stream(stream, response)
 
 
-def _answer(stream: Stream, end: LocalReply | Response, ran_filters: bool) -> Story[Response]:
+def _answer(stream: Stream, end: LocalReply | Response) -> Story[Response]:
     response = make_local_response(stream, end) if isinstance(end, LocalReply) else end
-    if ran_filters:
-        response = yield from encode_through_filters(stream, response)
+    response = yield from encode_through_filters(stream, response)
     encode_response(stream, response)
     return response
 

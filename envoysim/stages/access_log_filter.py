@@ -105,7 +105,7 @@ def _response_flag(msg: Msg, ref: Ref) -> LogFilter:
 def _grpc_status(msg: Msg, ref: Ref) -> LogFilter:
     names = type(msg).DESCRIPTOR.fields_by_name["statuses"].enum_type.values_by_number
     wanted = frozenset(SNAKE_NAMES.index(_status_name(names[number].name)) for number in msg.statuses)
-    exclude = msg.exclude
+    exclude = bool(msg.exclude)
 
     def test(stream: Stream, response: Response | None) -> bool:
         status = grpc_status(response)
@@ -119,7 +119,7 @@ def _status_name(name: str) -> str:
 
 
 def _metadata(msg: Msg, ref: Ref) -> LogFilter:
-    default = msg.match_if_key_not_found.value if msg.HasField("match_if_key_not_found") else True
+    default = bool(msg.match_if_key_not_found.value) if msg.HasField("match_if_key_not_found") else True
     path = tuple(segment.key for segment in msg.matcher.path)
     matcher = compile_value_matcher(msg.matcher.value, ref.at("matcher", "value")) if msg.HasField("matcher") else None
     namespace = msg.matcher.filter
@@ -127,7 +127,7 @@ def _metadata(msg: Msg, ref: Ref) -> LogFilter:
     def test(stream: Stream, response: Response | None) -> bool:
         value = metadata_value(stream.metadata, namespace, path)
         if value is MISSING:
-            return bool(default)
+            return default
         return matcher is not None and bool(matcher.matches(value))
 
     return test
@@ -136,7 +136,7 @@ def _metadata(msg: Msg, ref: Ref) -> LogFilter:
 def _log_type(msg: Msg, ref: Ref) -> LogFilter:
     names = type(msg).DESCRIPTOR.fields_by_name["types"].enum_type.values_by_number
     found = any(names[number].name == LOG_TYPE for number in msg.types)
-    exclude = msg.exclude
+    exclude = bool(msg.exclude)
     return lambda stream, response: found != exclude
 
 

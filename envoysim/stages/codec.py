@@ -28,6 +28,8 @@ METHODS: Final = frozenset(
     UNLINK SOURCE""".split()
 )
 REASONS: Final = {400: "Bad Request", 426: "Upgrade Required", 431: "Request Header Fields Too Large", 501: "Not Implemented"}
+CODEC_ERROR: Final = "codec_error"
+"""``Stream.facts`` key: the codec refused the request. The flag DPE comes after the reply (``handleCodecError``)."""
 _BAD_TARGET: Final = re.compile(r"[\x00-\x20\x7f]")  # not a configuration regex
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]+)([/?#].*)?\Z", re.S)
 _HOST_PORT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]@/]+)(:\d{1,5})\Z")
@@ -68,9 +70,8 @@ def decode_request(
         end = _decode_h2(stream, request) if protocol in ("HTTP/2", "HTTP/3") else _decode_h1(stream, request)
     if end is None:
         return stream, None
-    stream.flag(*end.flags)
     stream.details = end.details
-    stream.facts["codec_error"] = True
+    stream.facts[CODEC_ERROR] = True
     stream.headers = HeaderMap()
     telling.step("connection manager", hcm.ref, "the codec refuses the request: {}", end.details)
     return stream, end
@@ -97,7 +98,7 @@ def _refuse_bytes(hcm: HttpConnectionManager, connection: DownstreamConnection, 
 
 def _error(status: int, details: str) -> LocalReply:
     """``sendProtocolError``: the reply of the HTTP/1 codec, after which the connection is closed."""
-    return LocalReply(status, details, REASONS[status], ("DPE",), close=True)
+    return LocalReply(status, details, REASONS[status], close=True)
 
 
 def _decode_h1(stream: Stream, request: Request) -> LocalReply | None:

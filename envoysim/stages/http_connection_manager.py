@@ -16,13 +16,21 @@ from ..model.reply import Aborted, LocalReply, Response
 from ..schema import Msg, duration_ms, enum_name
 from .access_log import AccessLogger, compile_access_loggers
 from .client_cert import ForwardClientCert, compile_forward_client_cert, forward_client_cert
+from .codec import CODEC_ERROR
 from .forwarded import append_via, is_upgrade, mutate_request_headers
 from .http_filters.chain import HttpFilterChain, compile_http_filters
 from .ip_detection import Detect, compile_ip_detection
 from .local_reply import LocalReplyConfig, compile_local_reply
-from .path_normalization import canonical_path, merge_slashes, split_query, strip_port, strip_trailing_dot, unescape_slashes
+from .path_normalization import (
+    canonical_path,
+    merge_slashes,
+    split_query,
+    strip_port,
+    strip_trailing_dot,
+    unescape_slashes,
+)
 from .proxy_status import ProxyStatus, compile_proxy_status
-from .route_configuration import RouteSource, compile_route_source
+from .route_configuration import RouteSource, compile_route_source, resolve_route
 from .timeouts import is_grpc
 from .upgrade import UpgradeConfigs, compile_upgrades
 
@@ -104,7 +112,7 @@ def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpCon
     common, http1 = msg.common_http_protocol_options, msg.http_protocol_options
     normalize = msg.normalize_path.value
     if not msg.HasField("normalize_path"):
-        normalize = proxy.runtime.enabled("http_connection_manager.normalize_path", False)
+        normalize = proxy.runtime.integer("http_connection_manager.normalize_path", 0) >= 100
     escaped = enum_name(msg, "path_with_escaped_slashes_action")
     transformation = msg.scheme_header_transformation
     ports = msg.forward_proto_config if "forward_proto_config" in msg.DESCRIPTOR.fields_by_name else None
@@ -201,6 +209,7 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
 
 def _refused(stream: Stream, reply: LocalReply) -> LocalReply:
     stream.telling.step("connection manager", stream.hcm.ref, "refused: {} `{}`", reply.status, reply.details)
+    resolve_route(stream)  # every local reply has a route to log and to take headers from, if one is found
     return reply
 
 
@@ -279,6 +288,8 @@ def encode_response(stream: Stream, response: Response) -> None:
         hcm.proxy_status(stream, response)
     if stream.protocol in ("HTTP/1.0", "HTTP/1.1"):
         _close_connection(stream, response, upgraded)
+    if stream.facts.get(CODEC_ERROR):
+        stream.flag("DPE")
 
 
 def _close_connection(stream: Stream, response: Response, upgraded: bool) -> None:

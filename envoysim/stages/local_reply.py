@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..model.headers import HeaderMap
+from ..model.headers import ResponseHeaderMap
 from ..model.reply import LocalReply, Response
 from ..schema import Msg
 from .access_log_filter import compile_access_log_filter
 from .headers import HeaderMutations, compile_mutations
 from .route import DirectResponse, Forward, Redirect
-from .route_action import finalize_response
+from .route_action import finalize_response, routed_cluster
+from .route_configuration import resolve_route
 from .substitution_format import BodyFormat, compile_body_format
 from .timeouts import is_grpc
 
@@ -81,9 +82,13 @@ def make_local_response(stream: Stream, reply: LocalReply) -> Response:
     """Turn a LocalReply into the response that goes through the encoder filters."""
     stream.flag(*reply.flags)
     stream.details = reply.details
-    response = Response(reply.status, HeaderMap(), reply.body, local=True, details=reply.details, close=reply.close)
-    headers = response.headers
+    if stream.route_stale:
+        resolve_route(stream)
+    headers = ResponseHeaderMap()
+    response = Response(reply.status, headers, reply.body, local=True, details=reply.details, close=reply.close)
     action = stream.route.action if stream.route is not None else None
+    name = routed_cluster(stream)
+    stream.cluster = name if name and stream.proxy.cluster(name) is not None else None
     if isinstance(action, Forward):
         finalize_response(stream, response)
     for name, value in reply.headers:
