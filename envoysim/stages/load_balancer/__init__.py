@@ -1,0 +1,136 @@
+"""Load balancing: which host of a cluster gets an attempt.
+
+``choose_host`` is the way in. A cluster's policy may be a tree (subset, override host, the policy inside); the
+policies that know localities share ``zone_aware``, the hashing ones ``hashing``. What changes lives in ``State``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ...model.trace import Rejected
+from ..host import Host, coarse_health
+from .active import request_counts
+from .aggregate import choose_member
+from .context import Ask, LbContext, NoHost, Unknown
+from .live_cluster import LiveCluster, live_cluster
+from .original_dst import choose_original_dst
+from .policy import Unmodelled
+
+if TYPE_CHECKING:
+    from ...model.world import State, World
+    from ..cluster import Cluster
+    from ..stream import Telling
+
+__all__ = ["Host", "LbContext", "NoHost", "Unknown", "choose_host", "live_cluster", "request_counts"]
+
+OVERRIDE: Final = "override_host"
+"""``Stream.facts``: (``ip:port``, strict) that a stateful session asks for."""
+
+
+def choose_host(
+    cluster: Cluster, context: LbContext, world: World, state: State, telling: Telling
+) -> Host | NoHost | Unknown:
+    """Choose the host of the next attempt (``ClusterEntry::chooseHost``)."""
+    ask = Ask(cluster, context, world, state, telling)
+    chosen = _choose(cluster, context, ask)
+    if isinstance(chosen, NoHost):
+        telling.step("load balancer", chosen.ref, "no host: {}", chosen.reason)
+    elif isinstance(chosen, Unknown):
+        telling.step("load balancer", chosen.ref, "not known: {}", chosen.what)
+        telling.note(chosen.ref, f"not in the dump: {chosen.what}")
+    return chosen
+
+
+def _choose(cluster: Cluster, context: LbContext, ask: Ask) -> Host | NoHost | Unknown:
+    kind = cluster.type.discovery
+    if kind == "ORIGINAL_DST":
+        host = choose_original_dst(cluster, context)
+        if isinstance(host, Host):
+            ask.telling.step("load balancer", cluster.ref, "original destination {}", host.endpoint)
+        return host
+    if kind == "AGGREGATE":
+        member = choose_member(ask)
+        return _among_hosts(member.cluster, member) if isinstance(member, Ask) else member
+    if kind in ("DYNAMIC_FORWARD_PROXY", "CUSTOM"):
+        return Unknown(cluster.type.note or f"the address the name resolves to (cluster `{cluster.name}`)", cluster.ref)
+    return _among_hosts(cluster, ask)
+
+
+def _among_hosts(cluster: Cluster, ask: Ask) -> Host | NoHost | Unknown:
+    endpoints = cluster.endpoints
+    if endpoints.unknown:
+        return Unknown(endpoints.unknown, endpoints.ref)
+    live = live_cluster(cluster, ask.world, ask.state)
+    detector = cluster.outlier_detection
+    if detector is not None:
+        from ..outlier_detection import advance
+
+        advance(cluster, ask.world, ask.state, ask.telling)
+    live.settle(ask.state.now_ms)
+    telling = ask.telling
+    if endpoints.note:
+        telling.note(endpoints.ref, endpoints.note)
+    policy = cluster.policy
+    if isinstance(policy, Unmodelled):
+        telling.note(policy.ref, f"load balancing policy `{policy.name}` is not modelled: round robin assumed")
+    overridden = _override(live, ask)
+    if overridden is not None:
+        return overridden
+    host = live.balancer.choose(ask)
+    if host is None:
+        return NoHost(ask.reason or _why_none(live), cluster.ref)
+    losers = _losers(live, host) if telling.explain else None
+    if ask.how:
+        telling.step("load balancer", host.ref, "{}: {} by {}", host.endpoint, ask.how, policy.name, losers=losers)
+    else:
+        telling.step("load balancer", host.ref, "{} by {}", host.endpoint, policy.name, losers=losers)
+    return host
+
+
+def _override(live: LiveCluster, ask: Ask) -> Host | NoHost | None:
+    """Take the host a stateful session names, if its health allows it (``HostUtility::selectOverrideHost``)."""
+    context = ask.context
+    wanted, strict = context.override_host, context.strict
+    if context.stream is not None and not wanted:
+        found = context.stream.facts.get(OVERRIDE)
+        if isinstance(found, tuple):
+            wanted, strict = found
+    if not wanted or context.retry is not None:
+        return None
+    cluster = live.cluster
+    host = next((host for host in cluster.hosts if host.endpoint == wanted), None)
+    if host is not None and _status(host, live.flags(host)) in cluster.override_health:
+        ask.telling.step("load balancer", host.ref, "{} by the session", host.endpoint)
+        return host
+    return NoHost(f"the session's host {wanted} is not available", cluster.ref) if strict else None
+
+
+def _status(host: Host, flags: frozenset[str]) -> str:
+    """Return a host's ``HealthStatus`` (``HostImplBase::healthStatus``)."""
+    if flags & {"failed_active_hc", "failed_outlier_check"}:
+        return "UNHEALTHY"
+    if host.eds_status in ("UNHEALTHY", "DRAINING", "TIMEOUT"):
+        return host.eds_status
+    return "DEGRADED" if "degraded_active_hc" in flags else host.eds_status
+
+
+def _why_none(live: LiveCluster) -> str:
+    hosts = live.cluster.hosts
+    return f"none of {len(hosts)} hosts is healthy" if hosts else "the cluster has no hosts"
+
+
+def _losers(live: LiveCluster, chosen: Host) -> object:
+    others = [(host, live.flags(host)) for host in live.cluster.hosts if host is not chosen]
+
+    def losers() -> tuple[Rejected, ...]:
+        return tuple(Rejected(host.ref, _reason(host, flags)) for host, flags in others)
+
+    return losers
+
+
+def _reason(host: Host, flags: frozenset[str]) -> str:
+    health = coarse_health(flags)
+    words = ", ".join(sorted(flag.replace("_", " ") for flag in flags))
+    detail = f" ({words})" if words else ""
+    return f"{host.endpoint}: {health}{detail}, priority {host.priority}, weight {host.weight}"

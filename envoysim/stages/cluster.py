@@ -1,0 +1,196 @@
+"""A cluster: every plain value of ``envoy.config.cluster.v3.Cluster`` that requests meet.
+
+Follows ``ClusterInfoImpl`` in ``source/common/upstream/upstream_impl.cc``. What changes (health, breakers,
+positions of load balancers) lives in ``State``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ..model.ref import Ref
+from ..schema import Msg, any_type, duration_ms, enum_name, unpack
+from .circuit_breakers import CircuitBreakers, compile_circuit_breakers
+from .cluster_types import ClusterType, compile_cluster_type
+from .endpoints import Endpoints, compile_endpoints
+from .hash_policy import HashPolicies, compile_hash_policies
+from .host import Host
+from .load_balancer.policy import Policy, compile_policy
+from .mirror import MirrorPolicy, compile_mirror_policies
+from .outlier_config import OutlierDetection, compile_outlier_detection
+from .retry import RetryPolicy, compile_retry_policy
+from .upstream_tls import TransportSockets, compile_transport_sockets
+
+if TYPE_CHECKING:
+    from .proxy import Proxy
+
+HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+DEFAULT_CONNECT_TIMEOUT_MS: Final = 5000.0
+DEFAULT_STREAMS: Final = 1024
+"""``max_concurrent_streams`` of an upstream HTTP/2 connection, until the peer says less."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cluster:
+    """A compiled cluster."""
+
+    name: str
+    ref: Ref
+    proxy: Proxy
+    """The proxy it belongs to: its runtime, and other clusters to compare with or to hand on to."""
+    type: ClusterType
+    endpoints: Endpoints
+    policy: Policy
+    panic_threshold: int
+    update_merge_window_ms: float
+    override_health: frozenset[str]
+    connect_timeout_ms: float
+    circuit_breakers: CircuitBreakers
+    transport_sockets: TransportSockets
+    outlier_detection: OutlierDetection | None
+    has_health_checks: bool
+    http_protocol: str
+    """``HTTP/1.1``, ``HTTP/2``, ``auto`` (ALPN decides) or ``downstream`` (as the client speaks)."""
+    http2_max_concurrent_streams: int = DEFAULT_STREAMS
+    max_requests_per_connection: int = 0
+    max_stream_duration_ms: int = 0
+    auto_sni: bool = False
+    auto_san_validation: bool = False
+    override_auto_sni_header: str = ""
+    connection_pool_per_downstream_connection: bool = False
+    drop_overload: float = 0.0
+    retry_policy: RetryPolicy | None = None
+    mirrors: tuple[MirrorPolicy, ...] = ()
+    hash_policy: HashPolicies | None = None
+    maintenance_key: str = ""
+    local_cluster: str = ""
+    """The cluster of the proxy's own kind, where zone-aware routing compares with it."""
+
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """Every configured host."""
+        return self.endpoints.hosts
+
+
+def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
+    """Compile ``envoy.config.cluster.v3.Cluster``."""
+    kind = compile_cluster_type(msg, ref)
+    endpoints = compile_endpoints(msg, kind.discovery, ref, proxy)
+    options = _http_options(msg)
+    common, common_ref = msg.common_http_protocol_options, ref.at("common_http_protocol_options")
+    names = msg.upstream_http_protocol_options
+    at = ref.at("typed_extension_protocol_options", HTTP_OPTIONS)
+    if options is not None:
+        if options.HasField("common_http_protocol_options"):
+            common, common_ref = options.common_http_protocol_options, at.at("common_http_protocol_options")
+        if options.HasField("upstream_http_protocol_options"):
+            names = options.upstream_http_protocol_options
+    bootstrap = proxy.dump.bootstrap
+    manager = bootstrap.message().cluster_manager if bootstrap is not None else None
+    lb = msg.common_lb_config
+    threshold = lb.healthy_panic_threshold
+    window = lb.update_merge_window
+    protocol, http2 = _http_protocol(msg, options)
+    return Cluster(
+        name=msg.name,
+        ref=ref,
+        proxy=proxy,
+        type=kind,
+        endpoints=endpoints,
+        policy=compile_policy(msg, ref, proxy),
+        panic_threshold=round_percent(threshold.value) if lb.HasField("healthy_panic_threshold") else 50,
+        update_merge_window_ms=duration_ms(window) if lb.HasField("update_merge_window") else 1000.0,
+        override_health=_override_health(lb),
+        connect_timeout_ms=duration_ms(msg.connect_timeout)
+        if msg.HasField("connect_timeout")
+        else DEFAULT_CONNECT_TIMEOUT_MS,
+        circuit_breakers=compile_circuit_breakers(msg.circuit_breakers, ref.at("circuit_breakers")),
+        transport_sockets=compile_transport_sockets(msg, ref, proxy),
+        outlier_detection=compile_outlier_detection(msg.outlier_detection, ref.at("outlier_detection"))
+        if msg.HasField("outlier_detection")
+        else None,
+        has_health_checks=bool(msg.health_checks),
+        http_protocol=protocol,
+        http2_max_concurrent_streams=_streams(http2),
+        max_requests_per_connection=_max_requests(msg, common),
+        max_stream_duration_ms=int(duration_ms(common.max_stream_duration)),
+        auto_sni=names.auto_sni,
+        auto_san_validation=names.auto_san_validation,
+        override_auto_sni_header=names.override_auto_sni_header.lower(),
+        connection_pool_per_downstream_connection=msg.connection_pool_per_downstream_connection,
+        drop_overload=endpoints.drop_overload,
+        retry_policy=_cluster_retry(options, at, proxy),
+        mirrors=_cluster_mirrors(options, at),
+        hash_policy=_cluster_hash(options, at),
+        maintenance_key=f"upstream.maintenance_mode.{msg.name}",
+        local_cluster=manager.local_cluster_name if manager is not None else "",
+    )
+
+
+def round_percent(value: float) -> int:
+    """Return a percentage as Envoy's ``PROTOBUF_PERCENT_TO_ROUNDED_INTEGER_OR_DEFAULT``."""
+    return int(min(100.0, value) + 0.5)
+
+
+def _http_options(msg: Msg) -> Msg | None:
+    found = msg.typed_extension_protocol_options
+    if HTTP_OPTIONS in found and any_type(found[HTTP_OPTIONS]) == HTTP_OPTIONS:
+        return unpack(found[HTTP_OPTIONS])
+    return None
+
+
+def _http_protocol(msg: Msg, options: Msg | None) -> tuple[str, Msg | None]:
+    """Return the mode and the HTTP/2 options that apply (``ClusterInfoImpl::upstreamHttpProtocol``)."""
+    if options is None:
+        http2 = msg.http2_protocol_options if msg.HasField("http2_protocol_options") else None
+        if enum_name(msg, "protocol_selection") == "USE_DOWNSTREAM_PROTOCOL":
+            return "downstream", http2
+        return ("HTTP/2", http2) if http2 is not None else ("HTTP/1.1", None)
+    kind = options.WhichOneof("upstream_protocol_options")
+    if kind == "use_downstream_protocol_config":
+        return "downstream", options.use_downstream_protocol_config.http2_protocol_options
+    if kind == "auto_config":
+        return "auto", options.auto_config.http2_protocol_options
+    explicit = options.explicit_http_config.WhichOneof("protocol_config")
+    if explicit == "http2_protocol_options":
+        return "HTTP/2", options.explicit_http_config.http2_protocol_options
+    return ("HTTP/3" if explicit == "http3_protocol_options" else "HTTP/1.1"), None
+
+
+def _streams(http2: Msg | None) -> int:
+    if http2 is not None and http2.HasField("max_concurrent_streams"):
+        return int(http2.max_concurrent_streams.value)
+    return DEFAULT_STREAMS
+
+
+def _max_requests(msg: Msg, common: Msg) -> int:
+    if common.HasField("max_requests_per_connection"):
+        return int(common.max_requests_per_connection.value)
+    return int(msg.max_requests_per_connection.value)
+
+
+def _override_health(lb: Msg) -> frozenset[str]:
+    """Statuses of hosts that may be chosen by name (``override_host_status``)."""
+    if not lb.HasField("override_host_status"):
+        return frozenset({"UNKNOWN", "HEALTHY", "DEGRADED"})
+    values = lb.override_host_status.DESCRIPTOR.fields_by_name["statuses"].enum_type.values_by_number
+    return frozenset(values[number].name for number in lb.override_host_status.statuses)
+
+
+def _cluster_retry(options: Msg | None, ref: Ref, proxy: Proxy) -> RetryPolicy | None:
+    if options is None or not options.HasField("retry_policy"):
+        return None
+    return compile_retry_policy(options.retry_policy, ref.at("retry_policy"), proxy)
+
+
+def _cluster_mirrors(options: Msg | None, ref: Ref) -> tuple[MirrorPolicy, ...]:
+    if options is None:
+        return ()
+    return compile_mirror_policies(list(options.request_mirror_policies), ref.at("request_mirror_policies"))
+
+
+def _cluster_hash(options: Msg | None, ref: Ref) -> HashPolicies | None:
+    if options is None or not options.hash_policy:
+        return None
+    return compile_hash_policies(list(options.hash_policy), ref.at("hash_policy"))

@@ -1,0 +1,73 @@
+"""From a compiled policy to a worker's load balancer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..host import Host
+from .least_request import LeastRequestBalancer
+from .maglev import make_maglev
+from .override_host import OverrideHostBalancer
+from .policy import (
+    ClusterProvided,
+    LeastRequest,
+    Maglev,
+    OverrideHost,
+    Policy,
+    Random,
+    RingHash,
+    RoundRobin,
+    Subset,
+    Unmodelled,
+)
+from .random import RandomBalancer
+from .ring_hash import make_ring_hash
+from .round_robin import RoundRobinBalancer
+from .subset import SubsetBalancer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..cluster import Cluster
+    from .context import Ask, Balancer
+    from .host_set import HostSet
+
+
+def make_balancer(policy: Policy, cluster: Cluster) -> Balancer:
+    """Make the load balancer that ``policy`` configures for ``cluster``."""
+    threshold = cluster.panic_threshold
+    view = _local_view(cluster)
+    match policy:
+        case RoundRobin():
+            return RoundRobinBalancer(policy, threshold, view)
+        case LeastRequest():
+            return LeastRequestBalancer(policy, threshold, view)
+        case Random():
+            return RandomBalancer(policy, threshold, view)
+        case RingHash():
+            return make_ring_hash(policy, threshold)
+        case Maglev():
+            return make_maglev(policy, threshold)
+        case Subset():
+            return SubsetBalancer(policy, lambda: make_balancer(policy.child, cluster))
+        case OverrideHost():
+            return OverrideHostBalancer(policy, make_balancer(policy.child, cluster))
+        case ClusterProvided() | Unmodelled():
+            return RoundRobinBalancer(RoundRobin(policy.ref), threshold, view)
+
+
+def _local_view(cluster: Cluster) -> Callable[[Ask], HostSet | None] | None:
+    """Return how to see the local cluster, if zone-aware routing may compare with one."""
+    if not cluster.local_cluster or cluster.local_cluster == cluster.name:
+        return None
+
+    def view(ask: Ask) -> HostSet | None:
+        from .live_cluster import live_cluster
+
+        local = cluster.proxy.cluster(cluster.local_cluster)
+        return live_cluster(local, ask.world, ask.state).host_sets[0] if local is not None else None
+
+    return view
+
+
+_: Final = Host

@@ -1,0 +1,121 @@
+"""A cluster as a worker knows it now: health that changes, and when the worker learns of it.
+
+Health changes reach workers merged within ``update_merge_window`` (``ClusterManagerImpl::scheduleUpdate`` in
+``source/common/upstream/cluster_manager_impl.cc``): the first one at once, later ones when the window is over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..host import WORDS, Host
+from .build import make_balancer
+from .hashing import HashBalancer
+from .host_set import HostSet, build_host_set, build_host_sets
+
+if TYPE_CHECKING:
+    from ...model.world import State, World
+    from ..cluster import Cluster
+    from .context import Balancer
+
+NEVER = math.inf
+NONE: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class PendingUpdate:
+    """One priority's updates: when the last one went to the worker, and when the waiting one will."""
+
+    last_ms: float = -NEVER
+    due_ms: float = NEVER
+
+
+class LiveCluster:
+    """One cluster's hosts, their health, and the worker's load balancer over them."""
+
+    __slots__ = ("_base", "_extra", "_pending", "_true_sets", "_world_health", "balancer", "cluster", "host_sets")
+
+    def __init__(self, cluster: Cluster, health: Mapping[str, str]) -> None:
+        self.cluster = cluster
+        self._world_health = health
+        self._base: dict[Host, frozenset[str]] = {}
+        self._extra: dict[Host, frozenset[str]] = {}
+        """Flags that outlier detection and the like have set."""
+        self._pending: dict[int, PendingUpdate] = {}
+        self.balancer: Balancer = make_balancer(cluster.policy, cluster)
+        self.host_sets: tuple[HostSet, ...] = ()
+        """What the worker knows."""
+        self._true_sets: tuple[HostSet, ...] = ()
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Take everything as it is now."""
+        health = self._world_health
+        self._base = {host: configured_flags(host, health) for host in self.cluster.hosts}
+        self.host_sets = self._true_sets = build_host_sets(self.cluster.endpoints, self.flags)
+        self.balancer.refresh(self.host_sets)
+
+    def see(self, health: Mapping[str, str]) -> None:
+        """Follow what the world says of hosts' health."""
+        if health is not self._world_health:
+            self._world_health = health
+            self._rebuild()
+
+    def flags(self, host: Host) -> frozenset[str]:
+        """Return a host's health flags as the main thread has them."""
+        extra = self._extra.get(host)
+        base = self._base.get(host, NONE)
+        return base if extra is None else base | extra
+
+    def set_flag(self, host: Host, flag: str, on: bool, now_ms: float) -> None:
+        """Set or clear a health flag; the worker learns of it when updates are due."""
+        self.settle(now_ms)
+        extra = self._extra.get(host, NONE)
+        extra = extra | {flag} if on else extra - {flag}
+        if extra:
+            self._extra[host] = extra
+        else:
+            self._extra.pop(host, None)
+        priority = host.priority
+        sets = list(self._true_sets)
+        sets[priority] = build_host_set(self.cluster.endpoints, priority, self.flags)
+        self._true_sets = tuple(sets)
+        pending = self._pending.setdefault(priority, PendingUpdate())
+        window = self.cluster.update_merge_window_ms
+        if window <= 0 or math.floor(now_ms - pending.last_ms if pending.last_ms > -NEVER else 2 * window) > window:
+            pending.due_ms = NEVER
+            pending.last_ms = now_ms
+            self._deliver(priority)
+        elif pending.due_ms == NEVER:
+            pending.due_ms = now_ms + window
+
+    def settle(self, now_ms: float) -> None:
+        """Deliver the updates that are due."""
+        for priority, pending in self._pending.items():
+            if pending.due_ms <= now_ms:
+                pending.last_ms = pending.due_ms
+                pending.due_ms = NEVER
+                self._deliver(priority)
+
+    def _deliver(self, priority: int) -> None:
+        sets = list(self.host_sets)
+        sets[priority] = self._true_sets[priority]
+        self.host_sets = tuple(sets)
+        # Hash tables are made by the main thread: with any update a worker gets the newest of all priorities.
+        self.balancer.refresh(self._true_sets if isinstance(self.balancer, HashBalancer) else self.host_sets)
+
+
+def configured_flags(host: Host, health: Mapping[str, str]) -> frozenset[str]:
+    """Return the flags a host starts with: those of the dump, unless the world knows better."""
+    word = health.get(host.endpoint) if health else None
+    return host.flags if word is None else WORDS.get(word.lower(), host.flags)
+
+
+def live_cluster(cluster: Cluster, world: World, state: State) -> LiveCluster:
+    """Return the worker's view of ``cluster``."""
+    live = state.slot(("live_cluster", cluster.name), lambda: LiveCluster(cluster, world.health))
+    live.see(world.health)
+    return live

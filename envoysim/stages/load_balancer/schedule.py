@@ -1,0 +1,127 @@
+"""Turns: in which order weighted things are picked (``source/common/upstream/edf_scheduler.h``).
+
+Envoy starts every schedule at a random place. Here the place is drawn as late as possible: the first pick draws
+what is picked, by weight, and only what later picks need of the place is drawn after that. So shares are exact
+when every draw is gone through, and turns are taken as Envoy takes them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Final
+
+from ...model.chance import Chance
+
+MAX_PERIOD: Final = 2048
+"""Longer schedules are not laid out: their first pick is drawn, the next ones follow from their deadlines."""
+
+
+class Seed:
+    """A random number of which only remainders are ever asked; a remainder is drawn when first needed."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+
+    def modulo(self, size: int, chance: Chance, label: str) -> int:
+        """Return the number modulo ``size``."""
+        if size <= 1:
+            return 0
+        found = self._known.get(size)
+        if found is None:
+            multiple = next((known for known in self._known if known % size == 0), 0)
+            found = self._known[multiple] % size if multiple else chance.pick((1.0,) * size, label)
+            self._known[size] = found
+        return found
+
+
+def whole_weights(weights: Sequence[float | Fraction]) -> tuple[int, ...]:
+    """Return the smallest whole numbers in the same proportion."""
+    exact = [weight if isinstance(weight, Fraction) else Fraction(weight) for weight in weights]
+    common = math.lcm(*(weight.denominator for weight in exact))
+    whole = [int(weight * common) for weight in exact]
+    divisor = math.gcd(*whole) or 1
+    return tuple(weight // divisor for weight in whole)
+
+
+@lru_cache(maxsize=512)
+def lay_out(weights: tuple[int, ...]) -> tuple[int, ...]:
+    """Return one period of earliest-deadline-first picks (indices); equal deadlines in the order of insertion."""
+    common = math.lcm(*weights)
+    queue = [(common // weight, index, index) for index, weight in enumerate(weights)]
+    heapq.heapify(queue)
+    order = len(weights)
+    picks = []
+    for _ in range(sum(weights)):
+        deadline, _, index = queue[0]
+        picks.append(index)
+        heapq.heapreplace(queue, (deadline + common // weights[index], order, index))
+        order += 1
+    return tuple(picks)
+
+
+class Turns:
+    """An endless schedule over indices with weights, from a random place on."""
+
+    __slots__ = ("_candidates", "_deadlines", "_picks", "_taken", "weights")
+
+    def __init__(self, weights: Sequence[float | Fraction]) -> None:
+        self.weights = whole_weights(weights)
+        self._picks = lay_out(self.weights) if sum(self.weights) <= MAX_PERIOD else None
+        self._candidates: list[int] | None = None
+        """Places the schedule may have started at, as far as picks have told."""
+        self._taken = 0
+        self._deadlines: Deadlines | None = None
+
+    def restart(self) -> None:
+        """Go back to the (same) random place: the schedule was rebuilt from the same seed."""
+        self._taken = 0
+        self._deadlines = None if self._picks is None else self._deadlines
+
+    def next(self, chance: Chance, label: str) -> int:
+        """Pick the next index."""
+        if self._picks is None:
+            if self._deadlines is None:
+                self._deadlines = Deadlines(self.weights, chance.pick(self.weights, label))
+            return self._deadlines.next()
+        picks, period = self._picks, len(self._picks)
+        taken = self._taken
+        self._taken = taken + 1
+        candidates = self._candidates
+        if candidates is None:
+            index = chance.pick(self.weights, label)
+            self._candidates = [place for place, pick in enumerate(picks) if pick == index]
+            return index
+        if len(candidates) == 1:
+            return picks[(candidates[0] + taken) % period]
+        following = [picks[(place + taken) % period] for place in candidates]
+        options = sorted(set(following))
+        index = options[chance.pick([following.count(option) for option in options], label)]
+        self._candidates = [place for place, pick in zip(candidates, following, strict=True) if pick == index]
+        return index
+
+
+class Deadlines:
+    """A schedule too long to lay out, from a place where ``first`` is due."""
+
+    __slots__ = ("_order", "_queue", "_weights")
+
+    def __init__(self, weights: Sequence[int], first: int) -> None:
+        self._weights = weights
+        self._queue = [(1.0 / weight, index, index) for index, weight in enumerate(weights)]
+        heapq.heapify(self._queue)
+        self._order = len(weights)
+        while self._queue[0][2] != first:
+            self.next()
+
+    def next(self) -> int:
+        """Pick what is due."""
+        deadline, _, index = self._queue[0]
+        heapq.heapreplace(self._queue, (deadline + 1.0 / self._weights[index], self._order, index))
+        self._order += 1
+        return index
