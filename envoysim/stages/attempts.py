@@ -17,8 +17,11 @@ from .load_balancer import Host, NoHost, Unknown
 from .retry_state import LIMIT_EXCEEDED, NO, OVERFLOW, WITH_BACKOFF, YES, RetryState, spend_retry
 from .route_action import finalize_response
 from .timeouts import (
+    MANAGERS_OWN,
     MAX_DURATION,
+    MAX_DURATION_OPEN,
     STREAM_IDLE,
+    STREAM_IDLE_OPEN,
     UPSTREAM_MAX_DURATION,
     set_timeout_headers,
     timeout_reply,
@@ -69,7 +72,8 @@ class Attempts:
         self._sent_anything = False
         now_ms = self._started_ms = self.stream.state.now_ms
         self._idle_ms = self._idle_due = self._duration_due = NEVER
-        self._global_due = now_ms + timeouts.global_ms if timeouts.global_ms else NEVER
+        runs = timeouts.global_ms and (exchange.complete or self.stream.upgrade == "websocket")
+        self._global_due = now_ms + timeouts.global_ms if runs else NEVER
         self.stream.facts["attempt_count"] = 1
 
     def set_stream_timers(self, idle_ms: float, deadline_ms: float) -> None:
@@ -120,9 +124,9 @@ class Attempts:
     def handle(self, now_ms: float) -> End | None:
         """Let the first thing that is due happen; timers go before news of the same moment."""
         if self._duration_due <= now_ms:
-            return self._end(MAX_DURATION)
+            return self._end(MAX_DURATION if self.exchange.complete else MAX_DURATION_OPEN)
         if self._idle_due <= now_ms:
-            return self._end(STREAM_IDLE)
+            return self._end(STREAM_IDLE if self.exchange.complete else STREAM_IDLE_OPEN)
         if self._global_due <= now_ms:
             return self._on_global_timeout(now_ms)
         for request in self._requests:
@@ -281,7 +285,7 @@ class Attempts:
         self._pending.clear()
         self._release_retry()
         self.retry = None
-        if self.exchange.envoy_headers:
+        if self.exchange.envoy_headers and self.exchange.complete:
             response.headers.set("x-envoy-upstream-service-time", "*")
         charge_response(stream, self.cluster.name, response.status)
         stream.upstream_host = request.host.endpoint
@@ -365,8 +369,8 @@ class Attempts:
             self.stream.flag(*reply.flags)
             response.details = self.stream.details = reply.details
             return response
-        if reply is MAX_DURATION or reply is STREAM_IDLE:
-            return reply  # the connection manager's own: without the router's headers
+        if reply.details in MANAGERS_OWN:
+            return reply  # without the router's headers
         extra = self._reply_headers()
         if not extra:
             return reply

@@ -63,6 +63,8 @@ class Exchange:
     grpc: bool = False
     raw_tcp: bool = False
     """CONNECT is ended here and its payload goes to the upstream as plain TCP."""
+    complete: bool = True
+    """The client has sent its whole request: a tunnel's is open. The route's and the tries' timeouts wait for it."""
     envoy_headers: bool = True
     """False with the router's ``suppress_envoy_headers``."""
 

@@ -179,6 +179,7 @@ def _exchange(
         tls_options(stream, cluster) if cluster.auto_sni or cluster.auto_san_validation else NO_OPTIONS,
         grpc,
         connect is not None and (method == "CONNECT" or (connect.allow_post and method == "POST")),
+        not stream.upgrade,
         not config.suppress_envoy_headers,
     )
 

@@ -8,7 +8,7 @@ Route and per-try timeouts follow ``FilterUtility::finalTimeout`` and ``setTimeo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ..model.reply import LocalReply
@@ -28,6 +28,11 @@ STREAM_IDLE: Final = LocalReply(504, "stream_idle_timeout", "stream timeout", ("
 MAX_DURATION: Final = LocalReply(
     504, "max_duration_timeout", "downstream duration timeout", grpc_status=DEADLINE_EXCEEDED
 )
+STREAM_IDLE_OPEN: Final = replace(STREAM_IDLE, status=408)
+MAX_DURATION_OPEN: Final = replace(MAX_DURATION, status=408)
+"""The same while the client's request is not complete (``maybeRequestTimeoutCode``)."""
+MANAGERS_OWN: Final = frozenset({STREAM_IDLE.details, MAX_DURATION.details})
+"""Answers of the connection manager, not of the router."""
 UPSTREAM_MAX_DURATION: Final = LocalReply(
     504, "upstream_max_stream_duration_reached", "upstream max stream duration reached", ("UMSDR",)
 )

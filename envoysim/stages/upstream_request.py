@@ -137,9 +137,10 @@ class UpstreamRequest:
 
     def _arm_timers(self, now_ms: float) -> None:
         timeouts = self.exchange.timeouts
-        if timeouts.per_try_ms:
+        runs = self.exchange.complete or self.exchange.stream.upgrade == "websocket"
+        if timeouts.per_try_ms and runs:
             self.per_try_due_ms = now_ms + timeouts.per_try_ms
-        if timeouts.per_try_idle_ms:
+        if timeouts.per_try_idle_ms and runs:
             self.per_try_idle_due_ms = now_ms + timeouts.per_try_idle_ms
         if timeouts.max_stream_duration_ms:
             self.max_duration_due_ms = now_ms + timeouts.max_stream_duration_ms
