@@ -58,7 +58,6 @@ class Exchange:
     script: Script
     timeouts: Timeouts
     metadata_match: dict[str, object] | None = None
-    hash_key: int | None = None
     tls_options: TransportOptions = NO_OPTIONS
     grpc: bool = False
     raw_tcp: bool = False
@@ -71,7 +70,8 @@ class Exchange:
     def choose_host(self, retry: RetryState | None) -> Host | NoHost | Unknown:
         """Ask the cluster's load balancer; a retry brings its host predicates and priorities."""
         stream = self.stream
-        context = LbContext(stream=stream, hash_key=self.hash_key, metadata_match=self._merged_metadata(), retry=retry)
+        metadata, hash_policy = self._merged_metadata(), self.forward.hash_policy
+        context = LbContext(stream=stream, metadata_match=metadata, retry=retry, hash_policy=hash_policy)
         return choose_host(self.cluster, context, stream.world, stream.state, stream.telling)
 
     def _merged_metadata(self) -> dict[str, object] | None:

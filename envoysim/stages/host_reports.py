@@ -19,7 +19,7 @@ GRPC_TO_HTTP: Final = (200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 40
 
 def report(stream: Stream, cluster: Cluster, host: Host, result: str, code: int | None = None) -> None:
     """Report one result: ``answer`` with its code, ``timeout`` with the code it answers, ``connect_failed``."""
-    outlier_detection.report(cluster, host, result, code, stream.state, stream.telling)
+    outlier_detection.report(cluster, host, result, code, stream.state, stream.telling, stream.world)
 
 
 def report_answer(stream: Stream, cluster: Cluster, host: Host, response: Response, *, grpc: bool) -> None:

@@ -13,7 +13,6 @@ from ..model.reply import Aborted, LocalReply
 from .attempts import NEVER, Attempts, End
 from .circuit_breakers import resource_manager
 from .exchange import Exchange
-from .hash_policy import compute_hash
 from .load_balancer import Host
 from .mirror import send_mirrors
 from .retry import NO_RETRY, parse_uint
@@ -175,7 +174,6 @@ def _exchange(
         script,
         timeouts,
         metadata_match,
-        compute_hash(stream, action.hash_policy) if action.hash_policy else None,
         tls_options(stream, cluster) if cluster.auto_sni or cluster.auto_san_validation else NO_OPTIONS,
         grpc,
         connect is not None and (method == "CONNECT" or (connect.allow_post and method == "POST")),

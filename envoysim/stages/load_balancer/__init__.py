@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Host", "LbContext", "NoHost", "Unknown", "choose_host", "live_cluster", "request_counts"]
 
 OVERRIDE: Final = "override_host"
-"""``Stream.facts``: (``ip:port``, strict) that a stateful session asks for."""
+"""``Stream.facts``: what a stateful session asks for; ``ip:port`` first, then whether no other host will do."""
 
 
 def choose_host(
@@ -95,7 +95,7 @@ def _override(live: LiveCluster, ask: Ask) -> Host | NoHost | None:
     if context.stream is not None and not wanted:
         found = context.stream.facts.get(OVERRIDE)
         if isinstance(found, tuple):
-            wanted, strict = found
+            wanted, strict = found[0], found[1]
     if not wanted or context.retry is not None:
         return None
     cluster = live.cluster
