@@ -182,6 +182,7 @@ class ConnectionPool:
             ticket.waiting = False
             self.resources.pending -= 1
             self._attach(ticket, connection, now_ms)
+            connection.free_at_ms = now_ms + 1.0  # until the stream that got it says more
         if self.pending and not self.ready and not self.connecting:
             # The last connection went away with streams still waiting: a new one is made for them.
             self.connecting.append(self._open(Connecting(protocol="HTTP/1.1"), now_ms))

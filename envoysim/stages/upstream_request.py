@@ -85,7 +85,7 @@ class UpstreamRequest:
         if not self.sent:
             if ticket.waiting:
                 pool.advance(now_ms)
-                self._look_at_ticket(now_ms)
+            self._look_at_ticket(now_ms)
             if ticket.failure:
                 return self._pool_failure(ticket)
             if self.due_ms > now_ms:
