@@ -42,7 +42,7 @@ def _refused_options(command: Any) -> Any:
     for name in MEANINGLESS:
         kind: dict[str, Any] = {"default": None} if name in takes_value else {"is_flag": True}
         add = click.option(
-            name, "refused_" + name.strip("-"), hidden=True, expose_value=False, callback=_refuse, **kind
+            name, "refused_" + name.strip("-").replace("-", "_"), hidden=True, expose_value=False, callback=_refuse, **kind
         )
         command = add(command)
     return command
