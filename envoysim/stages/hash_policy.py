@@ -26,6 +26,11 @@ SET_COOKIES: Final = "set_cookies"
 """``Stream.facts``: cookies that the response sets because a hash policy made them."""
 
 
+def hash_text(text: str, seed: int = 0) -> int:
+    """Return xxHash64 of a text (``HashUtil::xxHash64``)."""
+    return xxh64_intdigest(text.encode("utf-8", "surrogateescape"), seed)
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderHash:
     """All values of a header, sorted, rewritten where a regex says so."""
@@ -42,10 +47,10 @@ class HeaderHash:
         if self.rewrite is not None:
             values = [self.rewrite.replace_all(value, self.substitution) for value in values]
         if len(values) == 1:
-            return xxh64_intdigest(values[0])
+            return hash_text(values[0])
         seed = 0
         for value in sorted(values):
-            seed = xxh64_intdigest(value, seed)
+            seed = hash_text(value, seed)
         return seed
 
 
@@ -62,15 +67,15 @@ class CookieHash:
         """Hash the cookie the client sent, or make one that the response will set."""
         value = first_cookie(stream.headers, self.name)
         if value:
-            return xxh64_intdigest(value)
+            return hash_text(value)
         if self.ttl_s is None or not generate:
             return None
         connection = stream.connection
-        value = f"{xxh64_intdigest(f'{connection.remote}{connection.local}'):016x}"
+        value = f"{hash_text(f'{connection.remote}{connection.local}'):016x}"
         cookies = stream.facts.setdefault(SET_COOKIES, [])
         assert isinstance(cookies, list)
         cookies.append(self._set_cookie(value))
-        return xxh64_intdigest(value)
+        return hash_text(value)
 
     def _set_cookie(self, value: str) -> str:
         """Write the Set-Cookie value (``Utility::makeSetCookieValue``)."""
@@ -95,7 +100,7 @@ class SourceIpHash:
 
     def evaluate(self, stream: Stream, *, generate: bool) -> int | None:
         """Hash the downstream remote address, which the connection manager may have taken from XFF."""
-        return xxh64_intdigest(stream.remote.ip)
+        return hash_text(stream.remote.ip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ class QueryHash:
     def evaluate(self, stream: Stream, *, generate: bool) -> int | None:
         """Hash it where the parameter is there, even empty."""
         value = parse_query(stream.headers.get(":path") or "").get(self.name)
-        return None if value is None else xxh64_intdigest(value)
+        return None if value is None else hash_text(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class FilterStateHash:
     def evaluate(self, stream: Stream, *, generate: bool) -> int | None:
         """Hash a string; other objects have no hash."""
         value = stream.filter_state.get(self.key, stream.connection.filter_state.get(self.key))
-        return xxh64_intdigest(value) if isinstance(value, str) else None
+        return hash_text(value) if isinstance(value, str) else None
 
 
 Method = HeaderHash | CookieHash | SourceIpHash | QueryHash | FilterStateHash
@@ -181,8 +186,8 @@ def compute_connection_hash(connection: DownstreamConnection, policies: HashPoli
     """Return the hash of a proxied connection: its only policy counts."""
     for method, _ in policies.methods:
         if isinstance(method, SourceIpHash):
-            return xxh64_intdigest(connection.remote.ip)
+            return hash_text(connection.remote.ip)
         if isinstance(method, FilterStateHash):
             value = connection.filter_state.get(method.key)
-            return xxh64_intdigest(value) if isinstance(value, str) else None
+            return hash_text(value) if isinstance(value, str) else None
     return None

@@ -46,8 +46,8 @@ class MaglevTable:
 def fill(keys: tuple[str, ...], weights: tuple[float, ...], maximum: float, size: int) -> array[int]:
     """Let the hosts take places in turn, lighter ones less often (``constructImplementationInternals``)."""
     count = len(keys)
-    position = [xxh64_intdigest(key) % size for key in keys]
-    skip = [xxh64_intdigest(key, 1) % (size - 1) + 1 for key in keys]
+    position = [xxh64_intdigest(key.encode()) % size for key in keys]
+    skip = [xxh64_intdigest(key.encode(), 1) % (size - 1) + 1 for key in keys]
     targets = [0.0] * count
     places = array("i", [-1]) * size
     equal = all(weight == maximum for weight in weights)

@@ -51,7 +51,7 @@ class Ring:
 def _points(key: str, count: int, murmur: bool) -> tuple[int, ...]:
     if murmur:
         return tuple(murmur_hash2(f"{key}_{index}".encode()) for index in range(count))
-    return tuple(xxh64_intdigest(f"{key}_{index}") for index in range(count))
+    return tuple(xxh64_intdigest(f"{key}_{index}".encode()) for index in range(count))
 
 
 def build_ring(weighted: WeightedHosts, policy: RingHash) -> Ring:
