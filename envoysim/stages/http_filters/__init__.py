@@ -20,6 +20,7 @@ FILTERS: Final[tuple[tuple[str, str], ...]] = (
     (PREFIX + "api_key_auth.v3.ApiKeyAuth", "api_key_auth"),
     (PREFIX + "basic_auth.v3.BasicAuth", "basic_auth"),
     (PREFIX + "buffer.v3.Buffer", "buffer"),
+    (PREFIX + "composite.v3.Composite", "composite"),
     (PREFIX + "compressor.v3.Compressor", "compressor"),
     (PREFIX + "cors.v3.Cors", "cors"),
     (PREFIX + "csrf.v3.CsrfPolicy", "csrf"),
@@ -31,10 +32,13 @@ FILTERS: Final[tuple[tuple[str, str], ...]] = (
     (PREFIX + "health_check.v3.HealthCheck", "health_check"),
     (PREFIX + "jwt_authn.v3.JwtAuthentication", "jwt_authn"),
     (PREFIX + "local_ratelimit.v3.LocalRateLimit", "local_ratelimit"),
+    (PREFIX + "passthrough", "unmodelled"),
     (PREFIX + "rbac.v3.RBAC", "rbac"),
     (PREFIX + "router.v3.Router", "router"),
     (PREFIX + "set_filter_state.v3.Config", "set_filter_state"),
     (PREFIX + "set_metadata.v3.Config", "set_metadata"),
+    (PREFIX + "stateful_session.v3.StatefulSession", "stateful_session"),
+    ("envoy.extensions.common.matching.v3.ExtensionWithMatcher", "match_delegate"),
 )
 """(full name of the configuration's type, module below this package)."""
 
