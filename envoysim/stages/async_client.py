@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..model.behaviour import ECHO
-from ..model.headers import HeaderMap
+from ..model.headers import HeaderMap, ResponseHeaderMap
 from ..model.ref import Ref
 from ..model.reply import LocalReply, Response
 from ..model.request import Request
@@ -95,7 +95,7 @@ def ask(stream: Stream, service: AsyncService, headers: HeaderMap, body: str) ->
     if isinstance(end, Response):
         return end
     if isinstance(end, LocalReply):
-        return Response(end.status, HeaderMap(), end.body, local=True, details=end.details)
+        return Response(end.status, ResponseHeaderMap(), end.body, local=True, details=end.details)
     return None
 
 

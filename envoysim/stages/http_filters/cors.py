@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ...match.string_matcher import StringMatcher, compile_string_matchers
-from ...model.headers import HeaderMap
+from ...model.headers import HeaderMap, ResponseHeaderMap
 from ...model.ref import Ref
 from ...model.reply import Response
 from ...schema import Msg
@@ -164,8 +164,8 @@ def _first_text(policies: tuple[CorsPolicy, ...], name: str) -> str:
     return ""
 
 
-def _preflight_headers(policies: tuple[CorsPolicy, ...], request: HeaderMap, origin: str) -> HeaderMap:
-    headers = HeaderMap()
+def _preflight_headers(policies: tuple[CorsPolicy, ...], request: HeaderMap, origin: str) -> ResponseHeaderMap:
+    headers = ResponseHeaderMap()
     if origin:
         headers.set("access-control-allow-origin", origin)
     if _first(policies, "allow_credentials", False):
