@@ -108,8 +108,8 @@ def make_local_response(stream: Stream, reply: LocalReply) -> Response:
     else:
         headers.remove("content-length")
         headers.remove("content-type")
-    if stream.request.method == "HEAD":
-        response.body = ""
+    if stream.request.method == "HEAD" or (response.status in (204, 304) and stream.protocol[:6] == "HTTP/1"):
+        response.body = ""  # announced, never read
     return response
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from ..match.authority import port_start
+
 UNESCAPES: Final = (("%2F", "/"), ("%2f", "/"), ("%5C", "\\"), ("%5c", "\\"))
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")  # our own scanner, not a configuration regex
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -114,14 +116,3 @@ def strip_port(host: str, listener_port: int | None) -> tuple[str, int | None]:
     if not text.isdigit() or (listener_port is not None and int(text) != listener_port):
         return host, None
     return host[:start], int(text)
-
-
-def port_start(host: str) -> int:
-    """Return where ``:port`` begins, -1 without one; colons inside an IPv6 literal do not count."""
-    start = host.rfind(":")
-    if start < 0:
-        return -1
-    bracket = host.rfind("]")
-    if bracket >= 0 and start < bracket:
-        return -1
-    return -1 if bracket < 0 and host.count(":") > 1 else start
