@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from xxhash import xxh64_intdigest
-
 from ..match.cookie_matcher import iterate_cookies
 from ..match.query_parameter_matcher import parse_query
 from ..match.regex import Regex, compile_regex
 from ..model.headers import HeaderMap
 from ..schema import Msg
+from .xx_hash import xx_hash64
 
 if TYPE_CHECKING:
     from ..model.ref import Ref
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 MASK: Final = 2**64 - 1
 SET_COOKIES: Final = "set_cookies"
 """``Stream.facts``: cookies that the response sets because a hash policy made them."""
-
-
-def hash_text(text: str, seed: int = 0) -> int:
-    """Return xxHash64 of a text (``HashUtil::xxHash64``)."""
-    return xxh64_intdigest(text.encode("utf-8", "surrogateescape"), seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +41,10 @@ class HeaderHash:
         if self.rewrite is not None:
             values = [self.rewrite.replace_all(value, self.substitution) for value in values]
         if len(values) == 1:
-            return hash_text(values[0])
+            return xx_hash64(values[0])
         seed = 0
         for value in sorted(values):
-            seed = hash_text(value, seed)
+            seed = xx_hash64(value, seed)
         return seed
 
 
@@ -67,15 +61,15 @@ class CookieHash:
         """Hash the cookie the client sent, or make one that the response will set."""
         value = first_cookie(stream.headers, self.name)
         if value:
-            return hash_text(value)
+            return xx_hash64(value)
         if self.ttl_s is None or not generate:
             return None
         connection = stream.connection
-        value = f"{hash_text(f'{connection.remote}{connection.local}'):016x}"
+        value = f"{xx_hash64(f'{connection.remote}{connection.local}'):016x}"
         cookies = stream.facts.setdefault(SET_COOKIES, [])
         assert isinstance(cookies, list)
         cookies.append(self._set_cookie(value))
-        return hash_text(value)
+        return xx_hash64(value)
 
     def _set_cookie(self, value: str) -> str:
         """Write the Set-Cookie value (``Utility::makeSetCookieValue``)."""
@@ -100,7 +94,7 @@ class SourceIpHash:
 
     def evaluate(self, stream: Stream, *, generate: bool) -> int | None:
         """Hash the downstream remote address, which the connection manager may have taken from XFF."""
-        return hash_text(stream.remote.ip)
+        return xx_hash64(stream.remote.ip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +106,7 @@ class QueryHash:
     def evaluate(self, stream: Stream, *, generate: bool) -> int | None:
         """Hash it where the parameter is there, even empty."""
         value = parse_query(stream.headers.get(":path") or "").get(self.name)
-        return None if value is None else hash_text(value)
+        return None if value is None else xx_hash64(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +118,7 @@ class FilterStateHash:
     def evaluate(self, stream: Stream, *, generate: bool) -> int | None:
         """Hash a string; other objects have no hash."""
         value = stream.filter_state.get(self.key, stream.connection.filter_state.get(self.key))
-        return hash_text(value) if isinstance(value, str) else None
+        return xx_hash64(value) if isinstance(value, str) else None
 
 
 Method = HeaderHash | CookieHash | SourceIpHash | QueryHash | FilterStateHash
@@ -142,7 +136,7 @@ class HashPolicies:
 
 
 def compile_hash_policies(msgs: Sequence[Msg], ref: Ref) -> HashPolicies:
-    """Compile ``RouteAction.HashPolicy`` messages, or the ``type.v3.HashPolicy`` of a TCP proxy; ``ref`` is the list."""
+    """Compile ``RouteAction.HashPolicy`` messages, or a TCP proxy's ``type.v3.HashPolicy``; ``ref`` is the list."""
     return HashPolicies(tuple(_compile(list(msgs))), ref)
 
 
@@ -186,8 +180,8 @@ def compute_connection_hash(connection: DownstreamConnection, policies: HashPoli
     """Return the hash of a proxied connection: its only policy counts."""
     for method, _ in policies.methods:
         if isinstance(method, SourceIpHash):
-            return hash_text(connection.remote.ip)
+            return xx_hash64(connection.remote.ip)
         if isinstance(method, FilterStateHash):
             value = connection.filter_state.get(method.key)
-            return hash_text(value) if isinstance(value, str) else None
+            return xx_hash64(value) if isinstance(value, str) else None
     return None

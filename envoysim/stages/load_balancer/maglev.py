@@ -6,9 +6,8 @@ from array import array
 from functools import lru_cache
 from typing import Final
 
-from xxhash import xxh64_intdigest
-
 from ..host import Host
+from ..xx_hash import xx_hash64
 from .hashing import HashBalancer, WeightedHosts, hash_key
 from .policy import Maglev
 
@@ -46,8 +45,8 @@ class MaglevTable:
 def fill(keys: tuple[str, ...], weights: tuple[float, ...], maximum: float, size: int) -> array[int]:
     """Let the hosts take places in turn, lighter ones less often (``constructImplementationInternals``)."""
     count = len(keys)
-    position = [xxh64_intdigest(key.encode()) % size for key in keys]
-    skip = [xxh64_intdigest(key.encode(), 1) % (size - 1) + 1 for key in keys]
+    position = [xx_hash64(key) % size for key in keys]
+    skip = [xx_hash64(key, 1) % (size - 1) + 1 for key in keys]
     targets = [0.0] * count
     places = array("i", [-1]) * size
     equal = all(weight == maximum for weight in weights)

@@ -8,9 +8,8 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
-from xxhash import xxh64_intdigest
-
 from ..host import Host
+from ..xx_hash import xx_hash64
 from .hashing import HashBalancer, WeightedHosts, hash_key
 from .murmur import murmur_hash2
 from .policy import RingHash
@@ -51,7 +50,7 @@ class Ring:
 def _points(key: str, count: int, murmur: bool) -> tuple[int, ...]:
     if murmur:
         return tuple(murmur_hash2(f"{key}_{index}".encode()) for index in range(count))
-    return tuple(xxh64_intdigest(f"{key}_{index}".encode()) for index in range(count))
+    return tuple(xx_hash64(f"{key}_{index}") for index in range(count))
 
 
 def build_ring(weighted: WeightedHosts, policy: RingHash) -> Ring:
