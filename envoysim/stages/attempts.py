@@ -95,7 +95,10 @@ class Attempts:
         stream.upstream_host = host.endpoint
         stream.upstream_transport_failure = None
         stream.telling.attempt = self._count
-        request = UpstreamRequest(self.exchange, host, self._count)
+        cluster = self.cluster
+        if host.cluster_name != cluster.name:
+            cluster = stream.proxy.cluster(host.cluster_name) or cluster
+        request = UpstreamRequest(self.exchange, host, cluster, self._count)
         self._requests.append(request)
         request.begin(stream.state.now_ms)
         if self.retry is not None and not request.no_host:
@@ -156,7 +159,7 @@ class Attempts:
             self.exchange.count("upstream_rq_timeout")
             if request.awaiting_headers:
                 if not request.timeout_reported:
-                    report(self.stream, self.cluster, request.host, "timeout", self.timeouts.response_code)
+                    report(self.stream, request.cluster, request.host, "timeout", self.timeouts.response_code)
                 charge_response(self.stream, self.cluster.name, self.timeouts.response_code)
             request.abandon(now_ms, "timeout")
         self._requests.clear()
@@ -184,11 +187,12 @@ class Attempts:
                 request.number,
                 limit,
             )
-            return self._on_soft_timeout(request)
+            self._on_soft_timeout(request)
+            return None
         telling.step("timeouts", self.forward.ref, "attempt {}: {} ms per try are over", request.number, limit)
         self.exchange.count(stat)
         request.abandon(now_ms, "per_try_timeout")
-        report(self.stream, self.cluster, request.host, "timeout", self.timeouts.response_code)
+        report(self.stream, request.cluster, request.host, "timeout", self.timeouts.response_code)
         if self._retry_reset("local reset", request, after_timeout=True):
             return None
         charge_response(self.stream, self.cluster.name, self.timeouts.response_code)
@@ -197,7 +201,7 @@ class Attempts:
 
     def _on_soft_timeout(self, request: UpstreamRequest) -> None:
         """Hedge: keep the attempt and make another, whatever ``retry_on`` says."""
-        report(self.stream, self.cluster, request.host, "timeout", self.timeouts.response_code)
+        report(self.stream, request.cluster, request.host, "timeout", self.timeouts.response_code)
         request.timeout_reported = True
         if self._response is not None or self.retry is None:
             return
@@ -225,7 +229,7 @@ class Attempts:
             if request.no_host:
                 stream.upstream_host = None
         else:
-            report(stream, self.cluster, request.host, "connect_failed")
+            report(stream, request.cluster, request.host, "connect_failed")
         stream.telling.step(
             "upstream request", self.cluster.ref, "attempt {} to {}: {}", request.number, request.host.endpoint, reason
         )
@@ -244,7 +248,7 @@ class Attempts:
     ) -> Response | LocalReply | Recreated | None:
         stream = self.stream
         self._sent_anything = True
-        report_answer(stream, self.cluster, request.host, response, grpc=self.exchange.grpc)
+        report_answer(stream, request.cluster, request.host, response, grpc=self.exchange.grpc)
         could_not_retry = False
         if self.retry is not None:
             would = self.retry.would_retry_headers(response, stream.headers)

@@ -63,50 +63,56 @@ def follow_redirect(
     stream: Stream, policy: InternalRedirectPolicy, response: Response, *, body_kept: bool
 ) -> Recreated | None:
     """Turn the request into the one the redirect asks for; ``None`` passes the 3xx on to the client."""
-    telling = stream.telling
-
-    def refuse(why: str, *args: object) -> None:
-        telling.step("internal redirect", policy.ref, "not followed: " + why, *args)
-
-    location = response.headers.get("location")
-    if not body_kept:
-        return refuse("the request body is too large to keep")
-    target = _absolute_url(location)
-    if target is None:
-        return refuse("`location: {}` is not an absolute http(s) URL", location)
-    scheme, host, path = target
-    headers = stream.headers
+    telling, headers, location = stream.telling, stream.headers, response.headers.get("location")
     was_http = headers.get(":scheme") == "http" or not stream.connection.tls
-    to_http = scheme == "http"
-    if not policy.allow_cross_scheme and was_http != to_http:
-        return refuse("`{}` changes the scheme and allow_cross_scheme_redirect is not set", location)
     count = stream.facts.get(REDIRECTED, 0)
     assert isinstance(count, int)
-    if count >= policy.max_internal_redirects:
-        return refuse("max_internal_redirects is {}", policy.max_internal_redirects)
-    saved, came_from = headers.copy(), stream.route
+    target = _absolute_url(location)
+    why = ""
+    if not body_kept:
+        why = "the request body is too large to keep"
+    elif target is None:
+        why = "`location` is not an absolute URL"
+    elif was_http != (target[0] == "http") and not policy.allow_cross_scheme:
+        why = "the scheme changes and allow_cross_scheme_redirect is not set"
+    elif count >= policy.max_internal_redirects:
+        why = "max_internal_redirects are made"
+    if not why and target is not None:
+        why = _rewrite_request(stream, policy, response, target, was_http=was_http)
+    if why:
+        telling.step("internal redirect", policy.ref, "`{}` is not followed: {}", location, why)
+        return None
+    stream.facts[REDIRECTED] = count + 1
+    stream.flags.clear()
+    stream.details = None
+    telling.step("internal redirect", policy.ref, "`{}` is followed: the request starts over", location)
+    return Recreated()
+
+
+def _rewrite_request(
+    stream: Stream, policy: InternalRedirectPolicy, response: Response, target: tuple[str, str, str], *, was_http: bool
+) -> str:
+    """Make the request the one the redirect asks for; undo it and say why where it may not be."""
+    headers, came_from = stream.headers, stream.route
+    saved, saved_route = headers.copy(), (stream.route_configuration, stream.virtual_host, stream.route)
     _copy_response_headers(policy, response, headers)
+    scheme, host, path = target
     headers.set(":scheme", scheme)
     headers.set(":authority", host)
     headers.set(":path", path.partition("#")[0])
-    saved_route = (stream.route_configuration, stream.virtual_host, stream.route)
     resolve_route(stream)
-    why = _refusal(stream, policy, came_from, was_http=was_http, to_http=to_http)
+    why = _refusal(stream, policy, came_from, was_http=was_http, to_http=scheme == "http")
     if why:
-        stream.headers.items[:] = saved.items
+        headers.items[:] = saved.items
         stream.route_configuration, stream.virtual_host, stream.route = saved_route
-        return refuse(why)
+        return why
     if response.status == 303 and headers.get(":method") not in ("GET", "HEAD"):
         headers.set(":method", "GET")
         headers.remove("content-length")
         stream.body = ""
-    stream.facts[REDIRECTED] = count + 1
-    old_scheme = "http" if was_http else "https"
-    headers.set("x-envoy-original-url", f"{old_scheme}://{saved.get(':authority')}{saved.get(':path')}")
-    stream.flags.clear()
-    stream.details = None
-    telling.step("internal redirect", policy.ref, "followed `location: {}`: the request starts over", location)
-    return Recreated()
+    old = "http" if was_http else "https"
+    headers.set("x-envoy-original-url", f"{old}://{saved.get(':authority')}{saved.get(':path')}")
+    return ""
 
 
 def _copy_response_headers(policy: InternalRedirectPolicy, response: Response, headers: HeaderMap) -> None:

@@ -96,7 +96,7 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
     host = exchange.choose_host(None)
     if not isinstance(host, Host):
         return attempts.no_host(host)
-    _take_router_headers(stream, cluster, timeouts)
+    _take_router_headers(stream, timeouts)
     attempts.retry = make_retry_state(cluster.retry_policy or policy, headers)
     if len(stream.body) > min(action.request_body_buffer_limit, CONNECTION_BUFFER):
         attempts.give_up_buffering()
@@ -138,15 +138,12 @@ def _drop_overload(stream: Stream, config: RouterFilter, ratio: float) -> LocalR
     return None
 
 
-def _take_router_headers(stream: Stream, cluster: Cluster, timeouts: Timeouts) -> None:
+def _take_router_headers(stream: Stream, timeouts: Timeouts) -> None:
     """Honour and remove what is left of the x-envoy-* request headers (``continueDecodeHeaders``)."""
     headers = stream.headers
-    timeouts.max_stream_duration_ms = cluster.max_stream_duration_ms or 0
     duration = headers.get("x-envoy-upstream-stream-duration-ms")
     if duration is not None:
-        asked = parse_uint(duration)
-        if asked is not None:
-            timeouts.max_stream_duration_ms = asked
+        timeouts.max_stream_duration_ms = parse_uint(duration)
         headers.remove("x-envoy-upstream-stream-duration-ms")
     if headers.remove("x-envoy-upstream-rq-timeout-alt-response"):
         timeouts.response_code = 204

@@ -47,8 +47,8 @@ class Timeouts:
     per_try_idle_ms: int = 0
     hedge: bool = False
     response_code: int = 504
-    max_stream_duration_ms: int = 0
-    """Of one attempt: the cluster's, or x-envoy-upstream-stream-duration-ms."""
+    max_stream_duration_ms: int | None = None
+    """Of one attempt: x-envoy-upstream-stream-duration-ms, which replaces the cluster's (0: none)."""
 
 
 def final_timeouts(

@@ -15,6 +15,7 @@ from ..model.headers import HeaderMap
 from ..model.outcome import Attempt, Pairs
 from ..model.reply import LocalReply, Response
 from . import upstream_tls
+from .circuit_breakers import resource_manager
 from .connection_pool import ConnectionPool, Ticket
 from .exchange import Exchange, Reset
 from .route_action import rewrite_host_after_choice
@@ -22,6 +23,8 @@ from .upstream_answer import PROTOCOL_ERROR, RESETS, closes_connection, early_re
 from .upstream_connect import connect, connecting, mismatch, new_pool, upstream_protocol
 
 if TYPE_CHECKING:
+    from .circuit_breakers import ResourceManager
+    from .cluster import Cluster
     from .load_balancer import Host
 
 NEVER: Final = math.inf
@@ -38,6 +41,8 @@ class UpstreamRequest:
 
     exchange: Exchange
     host: Host
+    cluster: Cluster
+    """The host's own: a member where the route's cluster is an aggregate."""
     number: int
     due_ms: float = NEVER
     """When ``advance`` has news."""
@@ -60,12 +65,13 @@ class UpstreamRequest:
     def begin(self, now_ms: float) -> None:
         """Ask the pool for a connection (``newStream``)."""
         exchange, host = self.exchange, self.host
-        cluster, stream = exchange.cluster, exchange.stream
+        cluster, stream = self.cluster, exchange.stream
+        resources = exchange.resources if cluster is exchange.cluster else _resources(cluster, exchange)
         protocol = self.protocol = "TCP" if exchange.raw_tcp else upstream_protocol(cluster, stream.protocol)
         options = exchange.tls_options if cluster.transport_sockets.resolve(host).tls else upstream_tls.NO_OPTIONS
         downstream = id(stream.connection) if cluster.connection_pool_per_downstream_connection else 0
         key = ("pool", cluster.name, host.endpoint, exchange.forward.priority, protocol, options, downstream)
-        pool = self.pool = stream.state.slot(key, lambda: new_pool(cluster, exchange.resources, protocol))
+        pool = self.pool = stream.state.slot(key, lambda: new_pool(cluster, resources, protocol))
         outcome = connecting(exchange.script, cluster, host, protocol, options)
         if outcome.failure:
             pool.close_all()
@@ -124,7 +130,7 @@ class UpstreamRequest:
             )
         if exchange.raw_tcp:
             return
-        endpoint, cluster = self.host.endpoint, exchange.cluster
+        endpoint, cluster = self.host.endpoint, self.cluster
         unreadable = mismatch(exchange.script, exchange.stream.world, cluster, self.host, self.protocol)
         if unreadable is not None:
             self._note_sent("refused")
@@ -142,8 +148,11 @@ class UpstreamRequest:
             self.per_try_due_ms = now_ms + timeouts.per_try_ms
         if timeouts.per_try_idle_ms and runs:
             self.per_try_idle_due_ms = now_ms + timeouts.per_try_idle_ms
-        if timeouts.max_stream_duration_ms:
-            self.max_duration_due_ms = now_ms + timeouts.max_stream_duration_ms
+        longest = timeouts.max_stream_duration_ms
+        if longest is None:
+            longest = self.cluster.max_stream_duration_ms
+        if longest:
+            self.max_duration_due_ms = now_ms + longest
         self._note_timers()
 
     def disarm_per_try(self) -> None:
@@ -163,7 +172,7 @@ class UpstreamRequest:
             sent = tuple([(n, "*") if n in CLOCK_HEADERS else (n, v) for n, v in sent])
         upgraded = protocol == "HTTP/2" and bool(stream.upgrade) and "upgrade" in headers
         self.record = Attempt(
-            self.host.cluster_name or self.exchange.cluster.name,
+            self.cluster.name,
             self.host.endpoint,
             stream.state.now_ms,
             protocol,
@@ -234,6 +243,11 @@ class UpstreamRequest:
             pool.release(ticket.connection, now_ms, close=close)
         else:
             pool.cancel(ticket)
+
+
+def _resources(cluster: Cluster, exchange: Exchange) -> ResourceManager:
+    state, priority = exchange.stream.state, exchange.forward.priority
+    return resource_manager(state, cluster.name, cluster.circuit_breakers, priority)
 
 
 __all__ = ["NOT_LISTED", "UpstreamRequest", "connect"]
