@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -19,6 +19,13 @@ from ..model.chance import Sampled
 from ..model.world import World
 
 T = TypeVar("T")
+COLORS: dict[str, dict[str, Any]] = {
+    "good": {"fg": "green", "bold": True},
+    "bad": {"fg": "red", "bold": True},
+    "dim": {"dim": True},
+    "strong": {"bold": True},
+}
+"""How a terminal shows the kinds of a renderer's ``Style``."""
 HEALTH_WORDS = ("healthy", "unhealthy", "degraded", "draining", "timeout")
 
 

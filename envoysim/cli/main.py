@@ -16,6 +16,8 @@ COMMANDS = (
         "what is in a dump: listeners, chains, routes, clusters, endpoints, secrets, what is missing",
     ),
     ("trace", "follow one request from connection to endpoint and say why"),
+    ("check", "find misbehaviour in a dump, with a request that shows it and a fix"),
+    ("explain", "the page of a rule of `check`, or the list of all rules"),
     ("run", "many requests in, one outcome per line out (docs/contract.md)"),
     ("verify", "play requests through a real Envoy beside the simulation and compare"),
     ("show", "print what stands at a reference of a dump, secrets redacted"),

@@ -17,17 +17,10 @@ from ..model.request import Certificate, Request, Tls
 from ..render.json import trace_json
 from ..render.text import plain, trace_text
 from ..stages.proxy import Proxy
-from .common import load_dump, make_world, read_upstreams
+from .common import COLORS, load_dump, make_world, read_upstreams
 from .curl import MEANINGLESS, CurlRequest, parse_curl
 from .upstream_words import HELP as UPSTREAM_HELP
 from .upstream_words import parse_upstreams
-
-COLORS: dict[str, dict[str, Any]] = {
-    "good": {"fg": "green", "bold": True},
-    "bad": {"fg": "red", "bold": True},
-    "dim": {"dim": True},
-    "strong": {"bold": True},
-}
 
 
 def _refuse(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -42,7 +35,12 @@ def _refused_options(command: Any) -> Any:
     for name in MEANINGLESS:
         kind: dict[str, Any] = {"default": None} if name in takes_value else {"is_flag": True}
         add = click.option(
-            name, "refused_" + name.strip("-").replace("-", "_"), hidden=True, expose_value=False, callback=_refuse, **kind
+            name,
+            "refused_" + name.strip("-").replace("-", "_"),
+            hidden=True,
+            expose_value=False,
+            callback=_refuse,
+            **kind,
         )
         command = add(command)
     return command
