@@ -66,6 +66,12 @@ class Cluster:
     maintenance_key: str = ""
     local_cluster: str = ""
     """The cluster of the proxy's own kind, where zone-aware routing compares with it."""
+    alt_stat_name: str = ""
+
+    @property
+    def observability_name(self) -> str:
+        """The name in access logs and stats (``ClusterInfoImpl::observabilityName``)."""
+        return self.alt_stat_name or self.name
 
     @property
     def hosts(self) -> tuple[Host, ...]:
@@ -125,6 +131,7 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         hash_policy=_cluster_hash(options, at),
         maintenance_key=f"upstream.maintenance_mode.{msg.name}",
         local_cluster=manager.local_cluster_name if manager is not None else "",
+        alt_stat_name=msg.alt_stat_name,
     )
 
 

@@ -31,7 +31,7 @@ def tell_stream(stream: Stream, end: Response | Aborted) -> Outcome:
         route=route.name if route is not None else None,
         route_ref=route.ref if route is not None else None,
         virtual_cluster=stream.virtual_cluster,
-        cluster=stream.cluster,
+        cluster=_cluster_name(stream),
         endpoint=attempts[-1].endpoint if attempts else stream.upstream_host,
         attempts=attempts,
         mirrors=tuple(stream.mirrors),
@@ -55,6 +55,12 @@ def tell_stream(stream: Stream, end: Response | Aborted) -> Outcome:
     outcome.body = "" if stream.request.method == "HEAD" else end.body
     outcome.trailers = tuple(end.trailers.items) if end.trailers is not None else ()
     return outcome
+
+
+def _cluster_name(stream: Stream) -> str | None:
+    """Return UPSTREAM_CLUSTER: the name a cluster has in logs."""
+    cluster = stream.proxy.cluster(stream.cluster) if stream.cluster else None
+    return cluster.observability_name if cluster is not None else stream.cluster
 
 
 def _response_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

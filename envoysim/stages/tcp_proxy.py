@@ -216,7 +216,7 @@ class _Session:
                 return self._end("eof", ("UO",))
             host = choose_host(cluster, lb_context, context.world, state, telling)
             if isinstance(host, Unknown):
-                return TcpEnd(cluster.name, unknown=host.what)
+                return TcpEnd(cluster.observability_name, unknown=host.what)
             if not isinstance(host, Host):
                 return self._end("eof", ("UH",))
             self.host = host
@@ -288,7 +288,7 @@ class _Session:
             self._flag("UR")
         host = self.host
         return TcpEnd(
-            self.cluster.name,
+            self.cluster.observability_name,
             host.endpoint if host is not None else None,
             tuple(self.flags),
             answer.closed,
@@ -307,7 +307,7 @@ class _Session:
         for flag in flags:
             self._flag(flag)
         return TcpEnd(
-            self.cluster.name,
+            self.cluster.observability_name,
             self.host.endpoint if self.host is not None else None,
             tuple(self.flags),
             closed,
