@@ -78,14 +78,21 @@ def _clusters(root: Node) -> Iterator[Node]:
     yield from get(root, "cluster_statuses") if is_object(root) else root
 
 
+def _address(address: Node) -> str:
+    pipe = get(address, "pipe")
+    if pipe is not None:
+        return text(pipe, "path")
+    socket = get(address, "socket_address") or {}
+    ip, port = text(socket, "address"), get(socket, "port_value") or 0
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
 def _status(cluster: str, host: Node) -> HostStatus:
     health = get(host, "health_status") or {}
-    socket = get(get(host, "address") or {}, "socket_address") or {}
-    ip = text(socket, "address")
     rate = get(host, "success_rate")
     return HostStatus(
         cluster=cluster,
-        address=f"[{ip}]:{get(socket, 'port_value') or 0}" if ":" in ip else f"{ip}:{get(socket, 'port_value') or 0}",
+        address=_address(get(host, "address") or {}),
         eds_health_status=text(health, "eds_health_status") or "HEALTHY",
         failed_active_health_check=bool(get(health, "failed_active_health_check")),
         failed_outlier_check=bool(get(health, "failed_outlier_check")),

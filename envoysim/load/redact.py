@@ -5,55 +5,26 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from .lazy import camel
+
 REDACTED: Final = "[redacted]"
 
-# Fields whose whole content is secret (udpa/annotations/sensitive.proto marks them in Envoy's API), in both spellings.
-SECRET: Final = frozenset(
-    [
-        "private_key",
-        "privateKey",
-        "password",
-        "private_key_provider",
-        "privateKeyProvider",
-        "session_ticket_keys",
-        "sessionTicketKeys",
-        "ocsp_staple",
-        "ocspStaple",
-        "generic_secret",
-        "genericSecret",
-        "token_secret",
-        "tokenSecret",
-        "hmac_secret",
-        "hmacSecret",
-        "client_secret",
-        "clientSecret",
-        "auth_username",
-        "authUsername",
-        "auth_password",
-        "authPassword",
-        "secret_key",
-        "secretKey",
-        "secret_access_key",
-        "secretAccessKey",
-        "session_token",
-        "sessionToken",
-        "access_token",
-        "accessToken",
-        "token",
-        "api_key",
-        "apiKey",
-        "credentials",
-        "call_credentials",
-        "callCredentials",
-        "inline_users",
-        "users",
-        "pkcs12",
-    ]
-)
+# Fields whose whole content is secret: those that (udpa.annotations.sensitive) marks in Envoy's API, and tokens.
+_FIELDS: Final = """
+    private_key private_key_provider password pkcs12 session_ticket_keys ocsp_staple generic_secret secret_data
+    token_secret hmac_secret client_secret auth_username auth_password downstream_auth_username downstream_auth_password
+    downstream_auth_passwords secret_key access_key_id secret_access_key session_token backend_token access_token token
+    api_key credentials call_credentials users inline_users credentials_data_source web_identity_token_data_source
+"""
+SECRET: Final = frozenset(spelling for name in _FIELDS.split() for spelling in (name, camel(name)))
+"""In both spellings."""
 _PEM: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S)
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}")
 _SAFE: Final = frozenset({"name", "sds_config", "sdsConfig", "@type"})
-_SECRET_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
+_HEADER: Final = re.compile(r"(?i)authorization|cookie|api-?key|secret|password|(auth|access|session)-?token")
+_HEADER_VALUES: Final = frozenset({"value", "raw_value", "rawValue"})
+_JWK: Final = re.compile(r'("(?:k|d|p|q|dp|dq|qi)"\s*:\s*)"[^"]+"')
+_USERINFO: Final = re.compile(r"(://[^/@\s:]*):[^/@\s]+@")
 
 
 def redact(value: Any, key: str = "") -> Any:
@@ -66,8 +37,8 @@ def redact(value: Any, key: str = "") -> Any:
         return _blank(value)
     if isinstance(value, dict):
         header = value.get("key", value.get("name"))
-        if isinstance(header, str) and header.lower() in _SECRET_HEADERS and "value" in value:
-            return {k: REDACTED if k == "value" else redact(v, k) for k, v in value.items()}
+        if isinstance(header, str) and _HEADER.search(header):
+            return {k: _blank(v) if k in _HEADER_VALUES else redact(v, k) for k, v in value.items()}
         return {k: redact(v, k) for k, v in value.items()}
     if isinstance(value, list):
         return [redact(v) for v in value]
@@ -78,6 +49,9 @@ def redact_text(text: str) -> str:
     """Blank private keys and credentials inside a text."""
     if "PRIVATE KEY" in text:
         text = _PEM.sub(REDACTED, text)
+    if '"kty"' in text:  # a JWKS may hold symmetric or private keys
+        text = _JWK.sub(rf'\1"{REDACTED}"', text)
+    text = _USERINFO.sub(rf"\1:{REDACTED}@", text) if "://" in text else text
     return _BEARER.sub(lambda m: f"{m[1]} {REDACTED}", text)
 
 

@@ -113,7 +113,6 @@ REWRITES: Final[Mapping[tuple[str, str], Rewrite]] = {
     (CLUSTER, "hosts"): _hosts,
     (CLUSTER, "tls_context"): _socket("Upstream"),
     (L + "FilterChain", "tls_context"): _socket("Downstream"),
-    (L + "Listener", "deprecated_v1"): lambda v: {"bind_to_port": v.get("bind_to_port", v.get("bindToPort", True))},
     (R + "RouteMatch", "regex"): _regex("safe_regex"),
     (R + "HeaderMatcher", "regex_match"): _regex("safe_regex_match"),
     (R + "VirtualCluster", "pattern"): _virtual_cluster,
