@@ -72,7 +72,7 @@ def compile_direct_response(msg: Msg, ref: Ref) -> DirectResponse:
     if kind == "inline_string":
         body = msg.body.inline_string
     elif kind == "inline_bytes":
-        body = msg.body.inline_bytes.decode("utf-8", "replace")
+        body = _text(msg.body.inline_bytes)
     elif kind is not None:
         unknown = f"the body is in {kind.replace('_', ' ')} `{getattr(msg.body, kind)}`, which the dump does not hold"
     if not msg.HasField("body_format"):
@@ -82,6 +82,14 @@ def compile_direct_response(msg: Msg, ref: Ref) -> DirectResponse:
         content_type = "application/json"
     compiled = compile_body_format(msg.body_format, ref.at("body_format"))
     return DirectResponse(ref, msg.status, body, compiled, content_type, unknown)
+
+
+def _text(data: bytes) -> str:
+    """Bytes that are not text are shown one character each."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def new_uri(redirect: Redirect | None, stream: Stream) -> str:
