@@ -24,6 +24,19 @@ TOO_EARLY: Final = 425
 EPOCH_S: Final = 1_767_225_600
 """The wall clock at virtual time 0 (2026-01-01), for reset headers that hold a timestamp."""
 
+CONSUMED: Final = frozenset(
+    {
+        "x-envoy-retry-on",
+        "x-envoy-retry-grpc-on",
+        "x-envoy-max-retries",
+        "x-envoy-hedge-on-per-try-timeout",
+        "x-envoy-retriable-header-names",
+        "x-envoy-retriable-status-codes",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+    }
+)
+"""Request headers about retries: they go no further."""
+
 NO, WITH_BACKOFF, IMMEDIATELY = "", "backoff", "now"
 YES, NOT_WANTED, LIMIT_EXCEEDED, OVERFLOW, NO_RUNTIME = "yes", "no", "limit", "overflow", "runtime"
 
@@ -180,9 +193,11 @@ def make_retry_state(policy: RetryPolicy, headers: HeaderMap) -> RetryState | No
     manager has removed them from requests that are not internal.
     """
     retry_on = policy.retry_on
-    asked, grpc_asked = headers.get("x-envoy-retry-on"), headers.get("x-envoy-retry-grpc-on")
+    given = {name: value for name, value in reversed(headers.items) if name in CONSUMED}
+    for name in given:
+        headers.remove(name)
+    asked, grpc_asked = given.get("x-envoy-retry-on"), given.get("x-envoy-retry-grpc-on")
     if not retry_on and asked is None and grpc_asked is None:
-        _strip(headers)
         return None
     if asked is not None:
         retry_on |= parse_retry_on(asked, HTTP_TOKENS)[0]
@@ -192,11 +207,11 @@ def make_retry_state(policy: RetryPolicy, headers: HeaderMap) -> RetryState | No
         retry_on = 0
     remaining = policy.num_retries
     if retry_on:
-        remaining = _first(parse_uint(headers.get("x-envoy-max-retries")), remaining)
-    codes = headers.get("x-envoy-retriable-status-codes")
-    names = headers.get("x-envoy-retriable-header-names")
+        remaining = _first(parse_uint(given.get("x-envoy-max-retries")), remaining)
+    codes = given.get("x-envoy-retriable-status-codes")
+    names = given.get("x-envoy-retriable-header-names")
     base = policy.base_interval_ms or 25
-    state = RetryState(
+    return RetryState(
         policy,
         retry_on,
         remaining,
@@ -205,21 +220,6 @@ def make_retry_state(policy: RetryPolicy, headers: HeaderMap) -> RetryState | No
         base,
         policy.max_interval_ms or base * 10,
     )
-    _strip(headers)
-    return state
-
-
-def _strip(headers: HeaderMap) -> None:
-    for name in (
-        "x-envoy-retry-on",
-        "x-envoy-retry-grpc-on",
-        "x-envoy-max-retries",
-        "x-envoy-hedge-on-per-try-timeout",
-        "x-envoy-retriable-header-names",
-        "x-envoy-retriable-status-codes",
-        "x-envoy-upstream-rq-per-try-timeout-ms",
-    ):
-        headers.remove(name)
 
 
 def _parse_codes(text: str | None) -> tuple[int, ...]:

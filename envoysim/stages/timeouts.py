@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 NEVER: Final = math.inf
 GRPC_UNITS: Final = {"H": 3_600_000.0, "M": 60_000.0, "S": 1000.0, "m": 1.0, "u": 1e-3, "n": 1e-6}
 DEADLINE_EXCEEDED: Final = 4
+HEDGE: Final = "x-envoy-hedge-on-per-try-timeout"
+EXPECTED: Final = "x-envoy-expected-rq-timeout-ms"
+GLOBAL: Final = "x-envoy-upstream-rq-timeout-ms"
+PER_TRY: Final = "x-envoy-upstream-rq-per-try-timeout-ms"
+CONSUMED: Final = frozenset({HEDGE, GLOBAL, PER_TRY})
+"""Request headers that decide timeouts and go no further."""
 
 STREAM_IDLE: Final = LocalReply(504, "stream_idle_timeout", "stream timeout", ("SI",))
 MAX_DURATION: Final = LocalReply(
@@ -68,23 +74,13 @@ def final_timeouts(
     timeouts = Timeouts(
         per_try_ms=policy.per_try_timeout_ms,
         per_try_idle_ms=policy.per_try_idle_timeout_ms,
-        hedge=_hedges(forward, headers),
+        hedge=forward.hedge_on_per_try_timeout,
     )
     if not forward.using_new_timeouts:
         legacy_grpc = grpc and forward.max_grpc_timeout_ms is not None
         timeouts.global_ms = _legacy_grpc_ms(forward, headers) if legacy_grpc else _route_timeout_ms(forward)
-    expected = headers.get("x-envoy-expected-rq-timeout-ms") if respect_expected else None
-    if expected is not None:
-        timeouts.global_ms = _or(parse_uint(expected), timeouts.global_ms)
-    else:
-        asked = headers.get("x-envoy-upstream-rq-timeout-ms")
-        if asked is not None:
-            timeouts.global_ms = _or(parse_uint(asked), timeouts.global_ms)
-            headers.remove("x-envoy-upstream-rq-timeout-ms")
-    per_try = headers.get("x-envoy-upstream-rq-per-try-timeout-ms")
-    if per_try:
-        timeouts.per_try_ms = _or(parse_uint(per_try), timeouts.per_try_ms)
-        headers.remove("x-envoy-upstream-rq-per-try-timeout-ms")
+    if any(name in CONSUMED for name, _ in headers.items) or respect_expected:
+        _take_timeout_headers(timeouts, headers, respect_expected=respect_expected)
     if timeouts.global_ms and timeouts.per_try_ms >= timeouts.global_ms:
         timeouts.per_try_ms = 0
     set_timeout_headers(0, timeouts, forward, headers, grpc=grpc, envoy_headers=envoy_headers)
@@ -104,17 +100,29 @@ def set_timeout_headers(
         left = timeouts.global_ms - elapsed_ms
         expected = 1 if left <= 0 else min(expected, left)
     if envoy_headers:
-        headers.set("x-envoy-expected-rq-timeout-ms", str(expected))
+        headers.set(EXPECTED, str(expected))
     if grpc and not forward.using_new_timeouts and forward.max_grpc_timeout_ms is not None:
         headers.set("grpc-timeout", format_grpc_timeout(expected))
 
 
-def _hedges(forward: Forward, headers: HeaderMap) -> bool:
-    asked = headers.get("x-envoy-hedge-on-per-try-timeout")
-    if asked is None:
-        return forward.hedge_on_per_try_timeout
-    headers.remove("x-envoy-hedge-on-per-try-timeout")
-    return {"true": True, "false": False}.get(asked, forward.hedge_on_per_try_timeout)
+def _take_timeout_headers(timeouts: Timeouts, headers: HeaderMap, *, respect_expected: bool) -> None:
+    """Let the request's own x-envoy-* headers decide; malformed numbers do not count."""
+    hedge = headers.get(HEDGE)
+    if hedge is not None:
+        headers.remove(HEDGE)
+        timeouts.hedge = {"true": True, "false": False}.get(hedge, timeouts.hedge)
+    expected = headers.get(EXPECTED) if respect_expected else None
+    if expected is not None:
+        timeouts.global_ms = _or(parse_uint(expected), timeouts.global_ms)
+    else:
+        asked = headers.get(GLOBAL)
+        if asked is not None:
+            timeouts.global_ms = _or(parse_uint(asked), timeouts.global_ms)
+            headers.remove(GLOBAL)
+    per_try = headers.get(PER_TRY)
+    if per_try:
+        timeouts.per_try_ms = _or(parse_uint(per_try), timeouts.per_try_ms)
+        headers.remove(PER_TRY)
 
 
 def _route_timeout_ms(forward: Forward) -> int:
