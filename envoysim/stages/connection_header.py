@@ -1,4 +1,4 @@
-"""Hop-by-hop headers that a request's Connection header nominates (``Utility::sanitizeConnectionHeader``)."""
+"""What a Connection header says: upgrades, and hop-by-hop headers it nominates (``source/common/http/utility.cc``)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,27 @@ NO_NOMINATION: Final = frozenset(("close", "http2-settings", "keep-alive", "upgr
 REFUSED: Final = frozenset(("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"))
 
 
+def is_upgrade(headers: HeaderMap) -> bool:
+    """Tell whether Upgrade is set and Connection names it (``Utility::isUpgrade``)."""
+    connection = headers.get("connection")
+    if connection is None or "upgrade" not in headers:
+        return False
+    return any(token.strip().lower() == "upgrade" for token in connection.split(","))
+
+
+def remove_tokens(headers: HeaderMap, name: str, tokens: frozenset[str]) -> None:
+    """Take ``tokens`` out of a comma-separated header; one that becomes empty goes."""
+    value = headers.get(name)
+    if value is not None:
+        kept = [token.strip() for token in value.split(",") if token.strip().lower() not in tokens]
+        if any(kept):
+            headers.set(name, ",".join(kept))
+        else:
+            headers.remove(name)
+
+
 def sanitize_connection_header(headers: HeaderMap) -> bool:
-    """Remove what Connection nominates; false where the request must be refused."""
+    """Remove what Connection nominates (``sanitizeConnectionHeader``); false where the request must be refused."""
     value = headers.get("connection") or ""
     tokens = [t for t in value.split(",") if t]
     if len(tokens) >= MAX_NOMINATED:
@@ -34,11 +53,7 @@ def sanitize_connection_header(headers: HeaderMap) -> bool:
             headers.remove(name)
             dropped.add(name)
     if dropped:
-        kept = [t.strip() for t in tokens if t.strip().lower() not in dropped]
-        if kept:
-            headers.set("connection", ",".join(kept))
-        else:
-            headers.remove("connection")
+        remove_tokens(headers, "connection", frozenset(dropped))
     return True
 
 

@@ -1,4 +1,4 @@
-"""Who sent the request, and which of its x-* headers are believed (``ConnectionManagerUtility::mutateRequestHeaders``)."""
+"""Who sent the request, and which of its x-* headers are believed (``mutateRequestHeaders``)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..model.address import Address
 from ..model.reply import LocalReply
+from .connection_header import is_upgrade
 
 if TYPE_CHECKING:
     from ..model.headers import HeaderMap
@@ -85,14 +86,6 @@ def _clean_connection(headers: HeaderMap) -> None:
             headers.set("te", "trailers")
         else:
             headers.remove("te")
-
-
-def is_upgrade(headers: HeaderMap) -> bool:
-    """``Utility::isUpgrade``."""
-    connection = headers.get("connection")
-    if connection is None or "upgrade" not in headers:
-        return False
-    return any(token.strip().lower() == "upgrade" for token in connection.split(","))
 
 
 def _sanitize_referer(headers: HeaderMap) -> None:

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..match.cidr_range import CidrRange, cidr_range, compile_cidr_range
+from ..match.string_matcher import StringMatcher, compile_string_matcher
 from ..model.headers import HeaderMap
 from ..model.reply import Aborted, LocalReply, Response
 from ..schema import Msg, duration_ms, enum_name
 from .access_log import AccessLogger, compile_access_loggers
 from .client_cert import ForwardClientCert, compile_forward_client_cert, forward_client_cert
 from .codec import CODEC_ERROR
-from .forwarded import append_via, is_upgrade, mutate_request_headers
+from .connection_header import is_upgrade
+from .forwarded import append_via, mutate_request_headers
 from .http_filters.chain import HttpFilterChain, compile_http_filters
 from .ip_detection import Detect, compile_ip_detection
 from .local_reply import LocalReplyConfig, compile_local_reply
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from .proxy import Proxy
     from .stream import Stream
 
+DEFAULT_STREAM_IDLE_TIMEOUT_MS: Final = 300_000.0
 PRIVATE_RANGES: Final = tuple(
     cidr_range(*pair)
     for pair in (
@@ -97,6 +100,14 @@ class HttpConnectionManager:
     accept_http_10: bool
     default_host_for_http_10: str
     allow_absolute_url: bool
+    validates_scheme: bool
+    """An ``https`` URL on a plaintext connection is refused."""
+    allow_custom_methods: bool
+    allow_chunked_length: bool
+    ignored_upgrades: tuple[StringMatcher, ...]
+    http2_allow_connect: bool
+    http2_stream_errors: bool
+    """An invalid message ends its stream, not the connection."""
     stream_idle_timeout_ms: float
     request_timeout_ms: float
     request_headers_timeout_ms: float
@@ -109,7 +120,7 @@ class HttpConnectionManager:
 
 def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpConnectionManager:
     """Compile ``envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager``."""
-    common, http1 = msg.common_http_protocol_options, msg.http_protocol_options
+    common, http1, http2 = msg.common_http_protocol_options, msg.http_protocol_options, msg.http2_protocol_options
     normalize = msg.normalize_path.value
     if not msg.HasField("normalize_path"):
         normalize = proxy.runtime.integer("http_connection_manager.normalize_path", 0) >= 100
@@ -156,10 +167,25 @@ def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpCon
         accept_http_10=http1.accept_http_10,
         default_host_for_http_10=http1.default_host_for_http_10,
         allow_absolute_url=http1.allow_absolute_url.value if http1.HasField("allow_absolute_url") else True,
-        stream_idle_timeout_ms=duration_ms(msg.stream_idle_timeout) if msg.HasField("stream_idle_timeout") else 300_000.0,
+        validates_scheme=msg.use_remote_address.value and msg.xff_num_trusted_hops == 0,
+        allow_custom_methods=http1.allow_custom_methods,
+        allow_chunked_length=http1.allow_chunked_length,
+        ignored_upgrades=tuple(
+            compile_string_matcher(m, ref.at("http_protocol_options", "ignore_http_11_upgrade", i))
+            for i, m in enumerate(http1.ignore_http_11_upgrade)
+        ),
+        http2_allow_connect=http2.allow_connect,
+        http2_stream_errors=http2.override_stream_error_on_invalid_http_message.value
+        if http2.HasField("override_stream_error_on_invalid_http_message")
+        else msg.stream_error_on_invalid_http_message.value,
+        stream_idle_timeout_ms=duration_ms(msg.stream_idle_timeout)
+        if msg.HasField("stream_idle_timeout")
+        else 300_000.0,
         request_timeout_ms=duration_ms(msg.request_timeout),
         request_headers_timeout_ms=duration_ms(msg.request_headers_timeout),
-        max_stream_duration_ms=duration_ms(common.max_stream_duration) if common.HasField("max_stream_duration") else None,
+        max_stream_duration_ms=duration_ms(common.max_stream_duration)
+        if common.HasField("max_stream_duration")
+        else None,
     )
 
 
@@ -300,4 +326,3 @@ def _close_connection(stream: Stream, response: Response, upgraded: bool) -> Non
     response.close = response.close or asked or unread
     if response.close and not upgraded:
         response.headers.set("connection", "close")
-

@@ -1,6 +1,6 @@
 """Envoy's own answers: mappers, formats, and what gRPC clients get instead of a status.
 
-Source: ``source/common/local_reply/local_reply.cc`` and ``Utility::prepareLocalReply`` in ``source/common/http/utility.cc``.
+Source: ``source/common/local_reply/local_reply.cc``, ``Utility::prepareLocalReply`` in ``http/utility.cc``.
 """
 
 from __future__ import annotations
@@ -61,8 +61,12 @@ def compile_local_reply(msg: Msg, ref: Ref) -> LocalReplyConfig:
                 compile_access_log_filter(mapper.filter, place.at("filter")),
                 mapper.status_code.value if mapper.HasField("status_code") else None,
                 _data_source(mapper.body) if mapper.HasField("body") else None,
-                compile_mutations(mapper.headers_to_add, (), place.at("headers_to_add")) if mapper.headers_to_add else None,
-                compile_body_format(mapper.body_format_override, place.at("body_format_override")) if override else None,
+                compile_mutations(mapper.headers_to_add, (), place.at("headers_to_add"))
+                if mapper.headers_to_add
+                else None,
+                compile_body_format(mapper.body_format_override, place.at("body_format_override"))
+                if override
+                else None,
             )
         )
     body_format = compile_body_format(msg.body_format, ref.at("body_format")) if msg.HasField("body_format") else None

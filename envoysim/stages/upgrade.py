@@ -41,7 +41,7 @@ def compile_upgrades(msgs: Sequence[Msg], ref: Ref, proxy: Proxy) -> UpgradeConf
 
 
 def admit_upgrade(stream: Stream) -> LocalReply | None:
-    """Admit or refuse an upgrade; sets ``stream.upgrade``. Only a forwarding route's request is refused."""
+    """Admit or refuse an upgrade; sets ``stream.upgrade``. Without route the router answers 404."""
     headers = stream.headers
     kind = headers.get("upgrade")
     if kind is None:
@@ -55,7 +55,7 @@ def admit_upgrade(stream: Stream) -> LocalReply | None:
         stream.upgrade = kind
         stream.telling.step("connection manager", stream.hcm.upgrades.ref, "upgrade `{}` is allowed", kind)
         return None
-    if not isinstance(action, Forward):
+    if action is None:
         return None
     stream.telling.step("connection manager", stream.hcm.upgrades.ref, "upgrade `{}` is not enabled: 403", kind)
     return LocalReply(403, "upgrade_failed", close=True)
