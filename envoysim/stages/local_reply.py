@@ -13,6 +13,7 @@ from ..model.headers import ResponseHeaderMap
 from ..model.reply import LocalReply, Response
 from ..schema import Msg
 from .access_log_filter import compile_access_log_filter
+from .data_source import inline_text
 from .headers import HeaderMutations, compile_mutations
 from .route import DirectResponse, Forward, Redirect
 from .route_action import finalize_response, routed_cluster
@@ -60,7 +61,7 @@ def compile_local_reply(msg: Msg, ref: Ref) -> LocalReplyConfig:
                 place,
                 compile_access_log_filter(mapper.filter, place.at("filter")),
                 mapper.status_code.value if mapper.HasField("status_code") else None,
-                _data_source(mapper.body) if mapper.HasField("body") else None,
+                (inline_text(mapper.body) or "") if mapper.HasField("body") else None,
                 compile_mutations(mapper.headers_to_add, (), place.at("headers_to_add"))
                 if mapper.headers_to_add
                 else None,
@@ -71,15 +72,6 @@ def compile_local_reply(msg: Msg, ref: Ref) -> LocalReplyConfig:
         )
     body_format = compile_body_format(msg.body_format, ref.at("body_format")) if msg.HasField("body_format") else None
     return LocalReplyConfig(tuple(mappers), body_format)
-
-
-def _data_source(source: Msg) -> str:
-    kind = source.WhichOneof("specifier")
-    if kind == "inline_string":
-        return str(source.inline_string)
-    if kind == "inline_bytes":
-        return bytes(source.inline_bytes).decode("utf-8", "replace")
-    return ""
 
 
 def make_local_response(stream: Stream, reply: LocalReply) -> Response:

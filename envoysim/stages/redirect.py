@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ..match.path_matcher import PathSpecifier
 from ..model.ref import Ref
 from ..schema import Msg, enum_name
+from .data_source import inline_text
 from .path_rewrite import PathRewrite, compile_path_rewrite
 from .substitution_format import BodyFormat, compile_body_format
 
@@ -67,14 +68,12 @@ def compile_redirect(msg: Msg, match: PathSpecifier, ref: Ref) -> Redirect:
 
 def compile_direct_response(msg: Msg, ref: Ref) -> DirectResponse:
     """Compile ``msg``; a body in a file or in the environment is not in a dump."""
-    body = unknown = ""
-    kind = msg.body.WhichOneof("specifier") if msg.HasField("body") else None
-    if kind == "inline_string":
-        body = msg.body.inline_string
-    elif kind == "inline_bytes":
-        body = _text(msg.body.inline_bytes)
-    elif kind is not None:
+    body = inline_text(msg.body) if msg.HasField("body") else ""
+    unknown = ""
+    if body is None:
+        kind = msg.body.WhichOneof("specifier")
         unknown = f"the body is in {kind.replace('_', ' ')} `{getattr(msg.body, kind)}`, which the dump does not hold"
+        body = ""
     if not msg.HasField("body_format"):
         return DirectResponse(ref, msg.status, body, unknown_body=unknown)
     content_type = msg.body_format.content_type
@@ -82,14 +81,6 @@ def compile_direct_response(msg: Msg, ref: Ref) -> DirectResponse:
         content_type = "application/json"
     compiled = compile_body_format(msg.body_format, ref.at("body_format"))
     return DirectResponse(ref, msg.status, body, compiled, content_type, unknown)
-
-
-def _text(data: bytes) -> str:
-    """Bytes that are not text are shown one character each."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def new_uri(redirect: Redirect | None, stream: Stream) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ...schema import Msg, to_python
+from ..data_source import inline_text
 from .json_format import JsonFormat, compile_json_format
 from .parser import parse
 from .values import Operator, as_text
@@ -78,11 +79,8 @@ def compile_substitution_format(msg: Msg, ref: Ref) -> Format | JsonFormat:
         return compile_json_format(to_python(msg.json_format), ref.at(kind), omit_empty=msg.omit_empty_values)
     if kind == "text_format_source":
         source = msg.text_format_source
-        if source.WhichOneof("specifier") == "inline_bytes":
-            text = source.inline_bytes.decode("utf-8", "replace")
-        elif source.WhichOneof("specifier") == "inline_string":
-            text = source.inline_string
-        else:
+        text = inline_text(source)
+        if text is None:
             where = f"the format is in `{source.filename or source.environment_variable}`, which the dump does not hold"
             return Format(ref.at(kind), (), True, None, (where,))
         return compile_format(text, ref.at(kind), omit_empty=msg.omit_empty_values)
