@@ -32,7 +32,6 @@ FILTERS: Final[tuple[tuple[str, str], ...]] = (
     (PREFIX + "health_check.v3.HealthCheck", "health_check"),
     (PREFIX + "jwt_authn.v3.JwtAuthentication", "jwt_authn"),
     (PREFIX + "local_ratelimit.v3.LocalRateLimit", "local_ratelimit"),
-    (PREFIX + "passthrough", "unmodelled"),
     (PREFIX + "rbac.v3.RBAC", "rbac"),
     (PREFIX + "router.v3.Router", "router"),
     (PREFIX + "set_filter_state.v3.Config", "set_filter_state"),

@@ -94,7 +94,7 @@ class ApiKeyAuth(DecoderOnly):
             return _deny(stream, ref, 401, "missing_api_key", "the request has no key")
         client = _unknown_client(stream, ref, credentials) if REDACTED in credentials else credentials.get(key)
         if client is None:
-            return _deny(stream, ref, 401, "unkonwn_api_key", "no client has the key")  # spelt so in Envoy
+            return _deny(stream, ref, 401, "unknown_api_key", "no client has the key")
         if isinstance(route, ApiKeyConfig) and route.allowed_clients and client not in route.allowed_clients:
             if client != REDACTED:
                 return _deny(stream, ref, 403, "client_not_allowed", f"client `{client}` is not among the allowed ones")

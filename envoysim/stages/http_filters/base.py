@@ -35,7 +35,7 @@ class HttpFilter(Protocol):
 class Named(Protocol):
     """A filter that uses its configured name, for metadata or state of its own."""
 
-    def named(self, name: str) -> HttpFilter:
+    def with_name(self, name: str) -> HttpFilter:
         """Return the filter that knows its name."""
 
 

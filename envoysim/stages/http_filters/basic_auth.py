@@ -57,7 +57,7 @@ class BasicAuth(DecoderOnly):
     emit_dynamic_metadata: bool
     name: str = ""
 
-    def named(self, name: str) -> BasicAuth:
+    def with_name(self, name: str) -> BasicAuth:
         """Return the filter with its configured name: the namespace of its metadata."""
         return replace(self, name=name)
 

@@ -191,7 +191,7 @@ def make_entry(
         return FilterEntry(name, ref, kind, unknown_filter(kind, name, ref), UNKNOWN, disabled, encodes=False)
     made = module.compile(message, at, proxy)
     if isinstance(made, Named):
-        made = made.named(name)
+        made = made.with_name(name)
     encodes = not isinstance(made, DecoderOnly | RouterFilter)
     return FilterEntry(name, ref, kind, made, module, disabled, encodes)
 

@@ -17,7 +17,7 @@ from ..jwt.status import Status
 from ..retry_state import EPOCH_S
 from ..route_match import RouteMatch, compile_route_match, is_connect
 from .base import DecoderOnly, FilterModule, Verdict
-from .jwt_provider import Provider, compile_provider, providers_by_issuer
+from .jwt_provider import Provider, compile_extractor, compile_provider, providers_by_issuer
 from .jwt_verifier import Check, Requirements, Verifier
 from .original_uri import original_uri
 
@@ -78,10 +78,14 @@ class JwtAuthn(DecoderOnly):
     bypass_cors_preflight: bool
     strip_failure_response: bool
     stat_prefix: str
+    sanitized: tuple[str, ...]
+    """Headers only this filter may set: clients' own are dropped from every request, also where no token is needed."""
 
     def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
         """Find what the request must prove, and check it."""
         headers = stream.headers
+        for name in self.sanitized:
+            headers.remove(name)
         if self.bypass_cors_preflight and _is_preflight(headers):
             self._count(stream, "cors_preflight_bypassed")
             return self._allow(stream, self.ref, "a CORS preflight needs no token")
@@ -170,7 +174,8 @@ def _is_preflight(headers: HeaderMap) -> bool:
 def _compile(msg: Msg, ref: Ref, proxy: Proxy) -> JwtAuthn:
     names = sorted(msg.providers)
     providers = {name: compile_provider(name, msg.providers[name], ref.at("providers", name)) for name in names}
-    requirements = Requirements(providers, {name: msg.providers[name] for name in names})
+    messages = {name: msg.providers[name] for name in names}
+    requirements = Requirements(providers, messages)
     named = {
         name: requirements.compile(msg.requirement_map[name], ref.at("requirement_map", name))
         for name in msg.requirement_map
@@ -190,6 +195,7 @@ def _compile(msg: Msg, ref: Ref, proxy: Proxy) -> JwtAuthn:
         msg.bypass_cors_preflight,
         msg.strip_failure_response,
         msg.stat_prefix,
+        compile_extractor(list(messages.values())).sanitized,
     )
 
 

@@ -52,7 +52,8 @@ class BadToken(ValueError):
 
 
 def decode_base64url(text: str) -> bytes | None:
-    """Decode base64url with or without padding; ``None`` for anything else."""
+    """Decode base64url with or without padding, blanks skipped (``absl::WebSafeBase64Unescape``); else ``None``."""
+    text = "".join(text.split())
     if not _BASE64URL.fullmatch(text):
         return None
     text = text.rstrip("=")

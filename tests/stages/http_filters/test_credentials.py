@@ -99,7 +99,7 @@ API_CONFIG = {
 
 API_CASES = [
     ("/", {}, (401, "missing_api_key"), None),
-    ("/", {"x-key": "no"}, (401, "unkonwn_api_key"), None),
+    ("/", {"x-key": "no"}, (401, "unknown_api_key"), None),
     ("/", {"x-key": "k1"}, None, "/"),
     ("/", {"x-key": "Bearer k1"}, None, "/"),
     ("/a?key=k2&b=1&a=%20", {}, None, "/a?a= &b=1"),
@@ -125,7 +125,7 @@ def test_api_key_auth(path: str, headers: dict[str, str], expected: tuple[int, s
 API_ROUTES: list[tuple[dict[str, Any], str | None]] = [
     ({"allowed_clients": ["one"]}, None),
     ({"allowed_clients": ["two"]}, "client_not_allowed"),
-    ({"credentials": [{"key": "k3", "client": "three"}]}, "unkonwn_api_key"),
+    ({"credentials": [{"key": "k3", "client": "three"}]}, "unknown_api_key"),
     ({"key_sources": [{"query": "key"}]}, "missing_api_key"),
 ]
 

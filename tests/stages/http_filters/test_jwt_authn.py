@@ -59,6 +59,12 @@ MESSAGES = [
     ("kid", token(GOOD, kid="k0"), {}, None),
     ("other kid", token(GOOD, kid="k1"), {}, Status.KID_ALG_MISMATCH),
     ("not three parts", "a.b", {}, Status.BAD_FORMAT),
+    (
+        "blanks do not count",
+        f"bearer {token(GOOD)}",
+        {"from_headers": [{"name": "authorization"}]},
+        Status.HEADER_BAD_JSON,
+    ),
     ("no base64", "a!.b.c", {}, Status.HEADER_BAD_BASE64),
     ("no json", f"{encode(b'x')}.b.c", {}, Status.HEADER_BAD_JSON),
     ("no alg", f"{encode(b'{}')}.b.c", {}, Status.HEADER_BAD_ALG),
@@ -227,6 +233,13 @@ RULES = [
 def test_rules(match: dict[str, Any], path: str, headers: dict[str, str], asked: bool) -> None:
     setting = config(rules=[{"match": match, "requires": P}])
     assert (run(compile_filter(JWT, setting), request(path, headers=headers)) is not None) is asked
+
+
+def test_forged_headers_go_even_where_no_token_is_needed() -> None:
+    setting = config({"claim_to_headers": [{"header_name": "X-C", "claim_name": "c"}]}, rules=[])
+    stream = request(headers={"x-c": "forged"})
+    assert run(compile_filter(JWT, setting), stream) is None
+    assert "x-c" not in stream.headers
 
 
 def test_per_route() -> None:
