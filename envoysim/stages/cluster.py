@@ -39,6 +39,8 @@ class Cluster:
     ref: Ref
     proxy: Proxy
     """The proxy it belongs to: its runtime, and other clusters to compare with or to hand on to."""
+    observability_name: str
+    """What access logs and counters call it (``alt_stat_name``)."""
     type: ClusterType
     endpoints: Endpoints
     policy: Policy
@@ -102,6 +104,7 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         name=msg.name,
         ref=ref,
         proxy=proxy,
+        observability_name=msg.alt_stat_name or msg.name,
         type=kind,
         endpoints=endpoints,
         policy=compile_policy(msg, ref, proxy),

@@ -244,7 +244,7 @@ class _Session:
         )
         self._flag("UF")
         report = "connect_timeout" if failure == "connection timeout" else "connect_failed"
-        outlier_detection.report(self.cluster, host, report, None, context.state, context.telling)
+        outlier_detection.report(self.cluster, host, report, None, context.state, context.telling, context.world)
 
     def _exchange(self, script: Script) -> Story[TcpEnd]:
         """Pass the bytes until one side, or a timer, ends it."""

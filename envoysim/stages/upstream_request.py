@@ -18,6 +18,7 @@ from . import upstream_tls
 from .circuit_breakers import resource_manager
 from .connection_pool import ConnectionPool, Ticket
 from .exchange import Exchange, Reset
+from .host_reports import report
 from .route_action import rewrite_host_after_choice
 from .upstream_answer import PROTOCOL_ERROR, RESETS, closes_connection, early_reset, make_answer
 from .upstream_connect import connect, connecting, mismatch, new_pool, upstream_protocol
@@ -128,9 +129,11 @@ class UpstreamRequest:
             rewrite_host_after_choice(
                 exchange.stream, exchange.forward, self.host.hostname, envoy_headers=exchange.envoy_headers
             )
+        endpoint, cluster = self.host.endpoint, self.cluster
+        if cluster.outlier_detection is not None:
+            report(exchange.stream, cluster, self.host, "connected")
         if exchange.raw_tcp:
             return
-        endpoint, cluster = self.host.endpoint, self.cluster
         unreadable = mismatch(exchange.script, exchange.stream.world, cluster, self.host, self.protocol)
         if unreadable is not None:
             self._note_sent("refused")

@@ -62,11 +62,8 @@ def _among_hosts(cluster: Cluster, ask: Ask) -> Host | NoHost | Unknown:
     if endpoints.unknown:
         return Unknown(endpoints.unknown, endpoints.ref)
     live = live_cluster(cluster, ask.world, ask.state)
-    detector = cluster.outlier_detection
-    if detector is not None:
-        from ..outlier_detection import advance
-
-        advance(cluster, ask.world, ask.state, ask.telling)
+    if live.clock is not None:
+        live.clock(ask.state.now_ms, ask.world, ask.telling)
     live.settle(ask.state.now_ms)
     telling = ask.telling
     if endpoints.note:

@@ -14,7 +14,8 @@ Flags = Callable[[Host], frozenset[str]]
 @dataclass(frozen=True, slots=True)
 class HostGroup:
     """Hosts by health: all of a priority, or of one of its localities. ``excluded`` counts hosts left out of
-    what availability is measured against."""
+    what availability is measured against.
+    """
 
     hosts: tuple[Host, ...] = ()
     healthy: tuple[Host, ...] = ()

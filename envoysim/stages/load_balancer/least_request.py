@@ -1,4 +1,4 @@
-"""Least request: of a few hosts drawn at random the one with the fewest requests under way (``least_request_lb.cc``)."""
+"""Least request: of hosts drawn at random, the one with the fewest requests under way (``least_request_lb.cc``)."""
 
 from __future__ import annotations
 

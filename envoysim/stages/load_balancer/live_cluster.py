@@ -7,7 +7,7 @@ Health changes reach workers merged within ``update_merge_window`` (``ClusterMan
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from .host_set import HostSet, build_host_set, build_host_sets
 if TYPE_CHECKING:
     from ...model.world import State, World
     from ..cluster import Cluster
+    from ..stream import Telling
     from .context import Balancer
 
 NEVER = math.inf
@@ -36,7 +37,17 @@ class PendingUpdate:
 class LiveCluster:
     """One cluster's hosts, their health, and the worker's load balancer over them."""
 
-    __slots__ = ("_base", "_extra", "_pending", "_true_sets", "_world_health", "balancer", "cluster", "host_sets")
+    __slots__ = (
+        "_base",
+        "_extra",
+        "_pending",
+        "_true_sets",
+        "_world_health",
+        "balancer",
+        "clock",
+        "cluster",
+        "host_sets",
+    )
 
     def __init__(self, cluster: Cluster, health: Mapping[str, str]) -> None:
         self.cluster = cluster
@@ -49,6 +60,8 @@ class LiveCluster:
         self.host_sets: tuple[HostSet, ...] = ()
         """What the worker knows."""
         self._true_sets: tuple[HostSet, ...] = ()
+        self.clock: Callable[[float, World, Telling], None] | None = None
+        """Lets happen what is due by a time: outlier detection's ticks."""
         self._rebuild()
 
     def _rebuild(self) -> None:

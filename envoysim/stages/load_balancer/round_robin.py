@@ -35,9 +35,9 @@ class RoundRobinBalancer(ZoneAware):
         old = self.host_sets
         super().refresh(host_sets)
         for source, (_, turns) in self._schedules.items():
-            if source.priority >= len(old) or old[source.priority] is not host_sets[source.priority]:
-                if turns is not None:
-                    turns.restart()
+            priority = source.priority
+            if turns is not None and (priority >= len(old) or old[priority] is not host_sets[priority]):
+                turns.restart()
 
     def pick(self, hosts: tuple[Host, ...], source: Source, ask: Ask) -> Host:
         """Take the next host's turn."""

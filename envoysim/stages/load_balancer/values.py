@@ -6,7 +6,7 @@ Frozen = tuple[object, ...]
 
 
 def freeze(value: object) -> Frozen:
-    """Return a hashable stand-in that is equal only for equal values of the same kind: ``true``, 1 and ``"1"`` differ."""
+    """Return a hashable stand-in that is equal only for equal values of one kind: ``true``, 1, ``"1"`` differ."""
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, (int, float)):
