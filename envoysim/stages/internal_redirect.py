@@ -10,6 +10,7 @@ from ..model.headers import HeaderMap
 from ..model.ref import Ref
 from ..model.reply import Response
 from ..schema import Msg, any_type, unpack
+from .cluster_specifier import CLUSTER_CHOICE
 from .route_configuration import resolve_route
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _rewrite_request(
     """Make the request the one the redirect asks for; undo it and say why where it may not be."""
     headers, came_from = stream.headers, stream.route
     saved, saved_route = headers.copy(), (stream.route_configuration, stream.virtual_host, stream.route)
+    saved_choice = stream.facts.get(CLUSTER_CHOICE)
     _copy_response_headers(policy, response, headers)
     scheme, host, path = target
     headers.set(":scheme", scheme)
@@ -105,6 +107,7 @@ def _rewrite_request(
     if why:
         headers.items[:] = saved.items
         stream.route_configuration, stream.virtual_host, stream.route = saved_route
+        stream.facts[CLUSTER_CHOICE] = saved_choice
         return why
     if response.status == 303 and headers.get(":method") not in ("GET", "HEAD"):
         headers.set(":method", "GET")
