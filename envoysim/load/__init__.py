@@ -15,6 +15,7 @@ from .from_messages import from_messages
 from .hosts import is_clusters
 from .read import parse, read_source
 from .resource import Notes, Resource
+from .shelf import Entry
 
 Source = str | Path | bytes | Mapping[str, Any] | list[Any]
 """A path, ``-``, an admin address, the bytes of a document, or decoded JSON."""
@@ -55,7 +56,7 @@ class _Loading:
     def __init__(self) -> None:
         self.notes = Notes()
         self.documents: list[Document] = []
-        self.resources: list[Resource] = []
+        self.entries: list[Entry] = []
 
     def add(self, name: str, root: Any, choose: str | None = None) -> None:
         self.documents.append(Document(name, root))
@@ -63,7 +64,7 @@ class _Loading:
         if is_clusters(root):
             return
         try:
-            self.resources += resources_of(root, Ref(len(self.documents) - 1, ()), self.notes, choose)
+            self.entries += resources_of(root, Ref(len(self.documents) - 1, ()), self.notes, choose)
         except SourceError as error:
             self.documents.pop()
             self.notes.sources.pop()
@@ -84,7 +85,7 @@ class _Loading:
         self.notes += [Note(None, f"skipped: {error}") for error in refused]
 
     def dump(self) -> Dump:
-        return Dump(self.documents, self.resources, self.notes)
+        return Dump(self.documents, self.entries, self.notes)
 
 
 __all__ = ["Document", "Dump", "Resource", "Source", "from_messages", "load"]

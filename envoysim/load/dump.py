@@ -12,6 +12,7 @@ from .hosts import HostStatus, host_statuses, is_clusters, load_assignments
 from .lazy import Node, get, is_list, is_object, key_of, plain
 from .resource import SERVING, Notes, Resource
 from .sections import static_resources
+from .shelf import ByName, Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,89 +26,86 @@ class Document:
 class Dump:
     """Everything the sources hold; nothing is decoded before it is touched."""
 
-    def __init__(self, documents: Sequence[Document], resources: Sequence[Resource], notes: Notes) -> None:
+    def __init__(self, documents: Sequence[Document], entries: Sequence[Entry], notes: Notes) -> None:
         self.documents = tuple(documents)
         self.notes = notes
         """Grows while resources are decoded: every unknown field and type, with its place."""
-        self.all_resources = (*resources, *self._from_bootstrap(resources))
+        self._entries = (*entries, *self._from_bootstrap(entries))
 
-    def _from_bootstrap(self, resources: Sequence[Resource]) -> Iterator[Resource]:
+    def _from_bootstrap(self, entries: Sequence[Entry]) -> Iterator[Resource]:
         """A bootstrap's static resources, unless the same document lists them in sections of their own."""
-        listed = {(r.ref.source, r.kind) for r in resources if r.state == "static" and r.kind != "bootstrap"}
-        for resource in resources:
-            if resource.kind == "bootstrap":
-                for found in static_resources(resource, self.notes):
+        listed = {(_source(e), e.kind) for e in entries if e.state == "static" and e.kind != "bootstrap"}
+        for entry in entries:
+            if isinstance(entry, Resource) and entry.kind == "bootstrap":
+                for found in static_resources(entry, self.notes):
                     if (found.ref.source, found.kind) not in listed:
                         yield found
 
-    def _serving(self, kind: str) -> Iterator[Resource]:
-        for resource in self.all_resources:
-            if resource.kind == kind and resource.state in SERVING:
-                yield resource
+    @cached_property
+    def all_resources(self) -> tuple[Resource, ...]:
+        """Every resource in whatever state, in the order of the sources."""
+        return tuple(r for e in self._entries for r in ((e,) if isinstance(e, Resource) else e))
 
-    def _by_name(self, kind: str) -> dict[str, Resource]:
-        """By name; what was added over xDS goes before static, the first source before later ones."""
-        found: dict[str, Resource] = {}
-        for resource in self._serving(kind):
-            known = found.get(resource.name)
-            if known is None or (known.state == "static" and resource.state == "active"):
-                found[resource.name] = resource
-        return found
+    def _serving(self, kind: str) -> Iterator[Entry]:
+        """What serves: added over xDS before static, the first source before later ones."""
+        for state in SERVING:
+            yield from (entry for entry in self._entries if entry.kind == kind and entry.state == state)
+
+    def _resources(self, kind: str) -> Iterator[Resource]:
+        for entry in self._serving(kind):
+            yield from (entry,) if isinstance(entry, Resource) else entry
 
     @cached_property
     def listeners(self) -> tuple[Resource, ...]:
-        """The listeners that serve, each name once."""
+        """The listeners that serve, each name once, in the order of the sources."""
         named: dict[object, Resource] = {}
-        for resource in self._serving("listener"):
-            key: object = resource.name or resource.ref
-            if key not in named or (named[key].state == "static" and resource.state == "active"):
-                named[key] = resource
-        return tuple(named.values())
+        for resource in self._resources("listener"):
+            named.setdefault(resource.name or resource.ref, resource)
+        return tuple(sorted(named.values(), key=lambda resource: (resource.ref.source, resource.state != "static")))
 
     @cached_property
     def route_configurations(self) -> Mapping[str, Resource]:
         """Route configurations by name."""
-        return self._by_name("route_configuration")
+        return ByName(self._serving("route_configuration"))
 
     @cached_property
     def clusters(self) -> Mapping[str, Resource]:
         """Static and dynamic active clusters by name."""
-        return self._by_name("cluster")
+        return ByName(self._serving("cluster"))
 
     @cached_property
     def load_assignments(self) -> Mapping[str, Resource]:
         """ClusterLoadAssignments by ``cluster_name``: the EDS service name, or the cluster's name."""
-        found = self._by_name("endpoint")
+        return ByName([*self._serving("endpoint"), *self._reported_endpoints()])
+
+    def _reported_endpoints(self) -> Iterator[Resource]:
         for index, document in enumerate(self.documents):
             if is_clusters(document.root):
                 for name, assignment in load_assignments(document.root):
-                    if name not in found:
-                        ref = Ref(index, ())
-                        found[name] = Resource("endpoint", name, ref, "active", assignment, self.notes)
-        return found
+                    yield Resource("endpoint", name, Ref(index, ()), "active", assignment, self.notes)
 
     @cached_property
     def scoped_routes(self) -> Mapping[str, tuple[Resource, ...]]:
         """Scoped route configurations by the name of the HCM's ``scoped_routes``."""
         found: dict[str, list[Resource]] = {}
-        for resource in self._serving("scoped_route"):
+        for resource in self._resources("scoped_route"):
             found.setdefault(resource.group, []).append(resource)
         return {name: tuple(scopes) for name, scopes in found.items()}
 
     @cached_property
     def secrets(self) -> Mapping[str, Resource]:
         """Secrets by name, static and SDS."""
-        return self._by_name("secret")
+        return ByName(self._serving("secret"))
 
     @cached_property
     def extension_configs(self) -> Mapping[str, Resource]:
         """ECDS TypedExtensionConfigs by name."""
-        return self._by_name("extension_config")
+        return ByName(self._serving("extension_config"))
 
     @cached_property
     def bootstrap(self) -> Resource | None:
         """The bootstrap, if a source has one."""
-        return next((r for r in self.all_resources if r.kind == "bootstrap"), None)
+        return next((e for e in self._entries if e.kind == "bootstrap" and isinstance(e, Resource)), None)
 
     @cached_property
     def host_statuses(self) -> Mapping[tuple[str, str], HostStatus]:
@@ -182,6 +180,10 @@ def _descend(node: Node, part: str | int) -> tuple[Node, list[str]]:
         below, words = _descend(inner, part)
         return below, ["value", *words]
     return None, [part]
+
+
+def _source(entry: Entry) -> int:
+    return entry.ref.source if isinstance(entry, Resource) else entry.source
 
 
 def _has_section(root: Node, name: str) -> bool:

@@ -12,6 +12,7 @@ from ..schema import type_name
 from .lazy import Node, elements, get, is_list, is_object, text
 from .resource import TYPES, Notes, Resource
 from .sections import resource_name, section_resources
+from .shelf import Entry
 from .v2 import v3_name
 
 # A bare object is told by its keys (proto spelling): the first row with a key that is there wins.
@@ -62,7 +63,7 @@ SECTION_KEYS: Final = (
 )
 
 
-def resources_of(root: Node, ref: Ref, notes: Notes, choose: str | None = None) -> Iterator[Resource]:
+def resources_of(root: Node, ref: Ref, notes: Notes, choose: str | None = None) -> Iterator[Entry]:
     """Yield the resources of any document; ``choose`` picks one proxy of several (``file#name``).
 
     Raises SourceError when the document holds no Envoy configuration.
@@ -99,7 +100,7 @@ def resources_of(root: Node, ref: Ref, notes: Notes, choose: str | None = None) 
         raise SourceError(f"not an Envoy configuration: an object with the keys {_keys(root)}")
 
 
-def _config_dump(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+def _config_dump(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
     for index, section in enumerate(get(root, "configs")):
         place = ref.at("configs", index)
         if not is_object(section):
@@ -107,7 +108,7 @@ def _config_dump(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
         yield from section_resources(section, place, notes)
 
 
-def _response(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+def _response(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
     """A DiscoveryResponse, or ``resources`` of ``{name, version, resource}`` as delta xDS writes them."""
     for index, item in enumerate(get(root, "resources")):
         place = ref.at("resources", index)
@@ -119,7 +120,7 @@ def _response(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
         yield from _bare(item, place, notes, type_name(text(root, "type_url")))
 
 
-def _by_type(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+def _by_type(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
     """``{type URL: {name: resource}}``, as control planes (Kuma) show what they send to a proxy."""
     for url in root:
         named = root[url]
@@ -128,7 +129,7 @@ def _by_type(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
                 yield from _bare(named[name], ref.at(url, name), notes, type_name(url))
 
 
-def _list(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+def _list(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
     kind: str | None = None
     for index, item in enumerate(root):
         place = ref.at(index)
@@ -140,7 +141,7 @@ def _list(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
             yield resource
 
 
-def _collection(item: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+def _collection(item: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
     """A ListenerCollection or the like, as xdstp:// subscriptions get it."""
     for index, entry in elements(item, "entries"):
         inner = get(get(entry, "inline_entry") or {}, "resource")
@@ -148,7 +149,7 @@ def _collection(item: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
             yield from _bare(inner, ref.at("entries", index, "inline_entry", "resource"), notes)
 
 
-def _bare(item: Node, ref: Ref, notes: Notes, declared: str = "", like: str | None = None) -> Iterator[Resource]:
+def _bare(item: Node, ref: Ref, notes: Notes, declared: str = "", like: str | None = None) -> Iterator[Entry]:
     """One resource, told by ``@type``, by the list's ``declared`` type, by its keys, or ``like`` the one before it."""
     name = type_name(text(item, "@type")) or declared
     if not name:
@@ -190,7 +191,7 @@ def _keys(item: Node) -> str:
     return ", ".join(f"`{key}`" for key in [*item][:5])
 
 
-def _section_without_type(root: Node, ref: Ref, notes: Notes) -> Iterator[Resource] | None:
+def _section_without_type(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry] | None:
     """``istioctl proxy-config bootstrap|secret|ecds -o json``: one section as an object, often without ``@type``."""
     for section, keys in SECTION_KEYS:
         if any(get(root, key) is not None for key in keys):
@@ -214,7 +215,7 @@ def _proxies(root: Node, ref: Ref, depth: int = 0) -> Iterator[tuple[str, Node, 
                 yield from ((f"{key}/{name}", dump, where) for name, dump, where in _proxies(value, place, depth + 1))
 
 
-def _proxy(proxies: list[tuple[str, Node, Ref]], notes: Notes, choose: str | None) -> Iterator[Resource]:
+def _proxy(proxies: list[tuple[str, Node, Ref]], notes: Notes, choose: str | None) -> Iterator[Entry]:
     names = ", ".join(f"`{name}`" for name, _, _ in proxies)
     if choose is not None:
         proxies = [p for p in proxies if p[0] == choose or p[0].endswith(f"/{choose}")]

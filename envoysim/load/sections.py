@@ -12,8 +12,9 @@ from typing import Final
 from ..model.outcome import Note
 from ..model.ref import Ref
 from ..schema import type_name
-from .lazy import Node, elements, expected, get, is_object, text
+from .lazy import Node, elements, expected, get, is_list, is_object, key_of, text
 from .resource import Notes, Resource
+from .shelf import Entry, Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ SCOPED: Final = (
 )
 
 
-def section_resources(section: Node, ref: Ref, notes: Notes) -> Iterator[Resource]:
+def section_resources(section: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
     """Yield the resources of one element of ``configs``: a section, or one item of a ``?resource=`` dump."""
     name = type_name(text(section, "@type"))
     parts = name.split(".")
@@ -94,14 +95,42 @@ def section_resources(section: Node, ref: Ref, notes: Notes) -> Iterator[Resourc
             continue
         known = True
         if len(parts) == 4:
-            for index, item in elements(section, row.list):
-                yield from _item(item, row, ref, (row.list, index), notes)
+            yield from _row(section, row, ref, notes)
         elif row.item == parts[4]:
             yield from _item(section, row, ref, (), notes)
     if parts[3] == "ScopedRoutesConfigDump":
         yield from _scoped(section, parts, ref, notes)
     elif not known:
         notes.append(Note(ref, f"unknown section `{name}`"))
+
+
+def _row(section: Node, row: Row, ref: Ref, notes: Notes) -> Iterator[Entry]:
+    found = get(section, row.list)
+    items = list(found) if is_list(found) else []
+    names = _names(items, row) if items and row.state != "dynamic" else None
+    if names is None:
+        for index, item in enumerate(items):
+            yield from _item(item, row, ref, (row.list, index), notes)
+        return
+
+    def make(index: int) -> Resource:
+        return next(_item(items[index], row, ref, (row.list, index), notes))
+
+    yield Shelf(row.kind, row.state, ref.source, names, make)
+
+
+def _names(items: list[Node], row: Row) -> list[str] | None:
+    """Return the names of a list's resources, ``None`` where an item is not simply one resource with its name."""
+    if not is_object(items[0]) or not is_object(get(items[0], row.field)):
+        return None
+    field = key_of(items[0], row.field)
+    name = key_of(items[0][field], "cluster_name" if row.kind == "endpoint" else "name")
+    try:
+        names = [item[field][name] for item in items]
+    except (KeyError, TypeError):
+        return None
+    rejected = any("error_state" in keys or "errorState" in keys for keys in map(list, items))
+    return names if not rejected and set(map(type, names)) == {str} else None
 
 
 def _bare(section: Node, name: str, ref: Ref, notes: Notes) -> Iterator[Resource]:

@@ -137,3 +137,20 @@ def test_several_proxies_need_a_choice(tmp_path: Path) -> None:
     assert list(load(f"{path}#pod-b").clusters) == ["c"]
     with pytest.raises(Exception, match="several proxies in one file: `ns/pod-a`, `ns/pod-b`"):
         load(str(path))
+
+
+def test_long_lists_are_made_when_asked() -> None:
+    """One resource without a name of its own, or a rejected one, and the list is read item by item."""
+    plain = [{"cluster": {**CLUSTER, "name": f"c{i}"}, "version_info": str(i)} for i in range(3)]
+    rejected = {"cluster": {**CLUSTER, "name": "c3"}, "error_state": {"failed_configuration": CLUSTER, "details": "no"}}
+    for items in (plain, [*plain, rejected]):
+        dump = load([{"configs": [{"@type": A + "ClustersConfigDump", "dynamic_active_clusters": items}]}])
+
+        assert list(dump.clusters) == [f"c{i}" for i in range(len(items))]
+        assert dump.clusters["c1"] is dump.clusters["c1"]
+        assert (dump.clusters["c1"].version, str(dump.clusters["c1"].ref)) == (
+            "1",
+            "/configs/0/dynamic_active_clusters/1/cluster",
+        )
+        assert len(dump.all_resources) == (3 if items is plain else 5)
+    assert [r.problem for r in dump.all_resources if r.state == "error"] == ["no"]
