@@ -39,8 +39,6 @@ class Cluster:
     ref: Ref
     proxy: Proxy
     """The proxy it belongs to: its runtime, and other clusters to compare with or to hand on to."""
-    observability_name: str
-    """What access logs and counters call it (``alt_stat_name``)."""
     type: ClusterType
     endpoints: Endpoints
     policy: Policy
@@ -86,12 +84,12 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
     kind = compile_cluster_type(msg, ref)
     endpoints = compile_endpoints(msg, kind.discovery, ref, proxy)
     options = _http_options(msg)
-    common, common_ref = msg.common_http_protocol_options, ref.at("common_http_protocol_options")
+    common = msg.common_http_protocol_options
     names = msg.upstream_http_protocol_options
     at = ref.at("typed_extension_protocol_options", HTTP_OPTIONS)
     if options is not None:
         if options.HasField("common_http_protocol_options"):
-            common, common_ref = options.common_http_protocol_options, at.at("common_http_protocol_options")
+            common = options.common_http_protocol_options
         if options.HasField("upstream_http_protocol_options"):
             names = options.upstream_http_protocol_options
     bootstrap = proxy.dump.bootstrap
@@ -104,7 +102,6 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         name=msg.name,
         ref=ref,
         proxy=proxy,
-        observability_name=msg.alt_stat_name or msg.name,
         type=kind,
         endpoints=endpoints,
         policy=compile_policy(msg, ref, proxy),

@@ -36,7 +36,8 @@ NO_ADDRESSES: Final = "addresses are resolved by DNS and are not in the dump: th
 @dataclass(frozen=True, slots=True)
 class PriorityLevel:
     """The hosts of one priority, in the configuration's order; ``localities`` are those that hold a host,
-    the proxy's own first, with their weights."""
+    the proxy's own first, with their weights.
+    """
 
     hosts: tuple[Host, ...] = ()
     localities: tuple[tuple[Locality, int], ...] = ()

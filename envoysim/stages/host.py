@@ -47,6 +47,9 @@ class Locality(NamedTuple):
         return "/".join(part for part in self if part) or "no locality"
 
 
+NO_LOCALITY: Final = Locality()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Host:
     """One endpoint of one cluster; compared by identity.
@@ -62,7 +65,7 @@ class Host:
     hostname: str = ""
     weight: int = 1
     priority: int = 0
-    locality: Locality = Locality()
+    locality: Locality = NO_LOCALITY
     metadata: Metadata = field(default_factory=dict)
     locality_metadata: Metadata = field(default_factory=dict)
     eds_status: str = "UNKNOWN"

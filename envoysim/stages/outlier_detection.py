@@ -226,9 +226,9 @@ class Detector:
         if len(self._monitors) < min_success and len(self._monitors) < min_failure:
             return
         rates = {
-            host: rate
+            host: found
             for host, monitor in self._monitors.items()
-            if not monitor.ejected and (rate := monitor.rates[origin].rate()) is not None
+            if not monitor.ejected and (found := monitor.rates[origin].rate()) is not None
         }
         volume = self._number("success_rate_request_volume", config.success_rate_request_volume)
         judged = {host: rate for host, (rate, total) in rates.items() if total >= volume}
@@ -250,7 +250,7 @@ class Detector:
                         self._eject(host, FAILURE_PERCENTAGE[origin], now_ms, world, telling)
 
     def _count(self, telling: Telling, stat: str, by: int = 1) -> None:
-        telling.count(f"cluster.{self._cluster.name}.outlier_detection.{stat}", by)
+        telling.count(f"cluster.{self._cluster.observability_name}.outlier_detection.{stat}", by)
 
 
 def ejection_threshold(rates: list[float], factor: float) -> float:

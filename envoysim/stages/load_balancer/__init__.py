@@ -18,6 +18,8 @@ from .original_dst import choose_original_dst
 from .policy import Unmodelled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...model.world import State, World
     from ..cluster import Cluster
     from ..stream import Telling
@@ -117,7 +119,7 @@ def _why_none(live: LiveCluster) -> str:
     return f"none of {len(hosts)} hosts is healthy" if hosts else "the cluster has no hosts"
 
 
-def _losers(live: LiveCluster, chosen: Host) -> object:
+def _losers(live: LiveCluster, chosen: Host) -> Callable[[], tuple[Rejected, ...]]:
     others = [(host, live.flags(host)) for host in live.cluster.hosts if host is not chosen]
 
     def losers() -> tuple[Rejected, ...]:

@@ -107,7 +107,7 @@ class Ask:
 
     def count(self, stat: str) -> None:
         """Raise a counter of the cluster."""
-        self.telling.count(f"cluster.{self.cluster.name}.{stat}")
+        self.telling.count(f"cluster.{self.cluster.observability_name}.{stat}")
 
 
 class Balancer(Protocol):
