@@ -146,9 +146,9 @@ class Attempts:
                     return None
                 if isinstance(news, Reset):
                     return self._on_reset(request, news)
-                if isinstance(news, LocalReply):
-                    self._requests.remove(request)
-                    return self._end(news)
+                if isinstance(news, LocalReply):  # a refused websocket: the codec's own answer
+                    self._clean_up()
+                    return news
                 return self._on_headers(request, news, now_ms)
         return None
 
