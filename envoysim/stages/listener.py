@@ -13,6 +13,7 @@ from ..match.cidr_range import parse_ip
 from ..model.address import Address, parse_address
 from ..model.reply import Aborted
 from ..schema import Msg, duration_ms, enum_name
+from .access_log import AccessLogger, compile_access_loggers
 from .filter_chain import FilterChains, compile_filter_chains
 from .listener_filters import ListenerFilter, compile_listener_filters, run_listener_filters
 from .stream import DownstreamConnection
@@ -66,6 +67,11 @@ class Listener:
     def filters(self) -> tuple[ListenerFilter, ...]:
         """The listener filters, with those that older fields of the listener bring along."""
         return compile_listener_filters(self.message, self.ref, self._proxy)
+
+    @cached_property
+    def access_loggers(self) -> tuple[AccessLogger, ...]:
+        """The loggers of connections."""
+        return compile_access_loggers(self.message.access_log, self.ref.at("access_log"))
 
     @cached_property
     def chains(self) -> FilterChains:

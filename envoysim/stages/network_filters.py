@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..model.reply import Aborted
 from ..schema import Msg, any_type, duration_ms, unpack
+from .connection_log import write_connection_log
 from .downstream_tls import shake_hands
 from .filter_chain import FilterChain, choose_filter_chain
 from .http_connection_manager import HttpConnectionManager, compile_http_connection_manager
@@ -160,18 +161,23 @@ def run_network_filters(
     proxy: Proxy, connection: DownstreamConnection, request: Request, world: World, state: State, telling: Telling
 ) -> Story[HttpConnectionManager | TcpEnd | Aborted]:
     """Choose the filter chain, shake hands, and take the connection through its network filters."""
+    context = Context(proxy, connection, request, world, state, telling)
     if connection.waited_ms:
         yield state.now_ms + connection.waited_ms
     chain = choose_filter_chain(connection, world, state, telling)
     if chain is None:
         telling.count(f"listener.{connection.listener.stat_prefix}.no_filter_chain_match")
-        return Aborted("no_filter_chain", ("NR",), "filter_chain_not_found")
+        not_found = Aborted("no_filter_chain", ("NR",), "filter_chain_not_found")
+        write_connection_log(context, not_found)
+        return not_found
     connection.filter_chain = chain
-    failed = shake_hands(chain.transport, connection, telling)
-    if failed is not None:
-        return failed
-    context = Context(proxy, connection, request, world, state, telling)
-    return (yield from _run(chain, context))
+    end = shake_hands(chain.transport, connection, telling) or (yield from _run(chain, context))
+    if isinstance(end, Aborted):
+        write_connection_log(context, end)
+    elif isinstance(end, TcpEnd):
+        last = chain.filters[-1]
+        write_connection_log(context, end, last.access_loggers if isinstance(last, TcpProxy) else ())
+    return end
 
 
 def _run(chain: FilterChain, context: Context) -> Story[HttpConnectionManager | TcpEnd | Aborted]:

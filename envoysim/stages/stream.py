@@ -5,7 +5,7 @@ Stages read and write a ``Stream``; everything else they touch is frozen. It kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -91,6 +91,8 @@ class DownstreamConnection:
     """A PROXY header that nobody has read yet stands before everything else."""
     waited_ms: float = 0.0
     """How long listener filters waited for bytes that did not come."""
+    access_log: Sequence[str] = ()
+    """What the connection's own loggers write, where it did not become a request."""
     transport_protocol: str = "raw_buffer"
     server_name: str = ""
     application_protocols: tuple[str, ...] = ()

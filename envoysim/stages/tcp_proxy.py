@@ -15,6 +15,7 @@ from ..model.outcome import Attempt
 from ..model.reply import Aborted
 from ..schema import Msg, duration_ms, to_python
 from . import outlier_detection
+from .access_log import AccessLogger, compile_access_loggers
 from .circuit_breakers import resource_manager
 from .hash_policy import HashPolicies, compile_hash_policies, compute_connection_hash
 from .load_balancer import Host, LbContext, Unknown, choose_host
@@ -62,6 +63,7 @@ class TcpProxy:
     idle_timeout_ms: float
     max_duration_ms: float
     hash_policy: HashPolicies
+    access_loggers: tuple[AccessLogger, ...]
     notes: tuple[tuple[Ref, str], ...]
 
 
@@ -109,6 +111,7 @@ def compile_tcp_proxy(msg: Msg, ref: Ref, proxy: Proxy) -> TcpProxy:
         if msg.HasField("max_downstream_connection_duration")
         else NEVER,
         compile_hash_policies(list(msg.hash_policy), ref.at("hash_policy")),
+        compile_access_loggers(msg.access_log, ref.at("access_log")),
         tuple(_notes(msg, ref)),
     )
 
@@ -220,9 +223,10 @@ class _Session:
             if not isinstance(host, Host):
                 return self._end("eof", ("UH",))
             self.host = host
-            connected = yield from connect(cluster, host, script, state)
+            connected = yield from connect(self._cluster_of(host), host, script, state)
             if not connected.failure:
                 telling.step("upstream request", host.ref, "connected to {}", host.endpoint)
+                self._report("connected_final", host)
                 return connected
             self._failed(connected, host)
             if number < config.max_connect_attempts and backoff_ms:
@@ -243,14 +247,23 @@ class _Session:
             Attempt(host.cluster_name or self.cluster.name, host.endpoint, context.state.now_ms, "TCP", result=result)
         )
         self._flag("UF")
-        report = "connect_timeout" if failure == "connection timeout" else "connect_failed"
-        outlier_detection.report(self.cluster, host, report, None, context.state, context.telling, context.world)
+        self._report("connect_timeout" if failure == "connection timeout" else "connect_failed", host)
+
+    def _report(self, result: str, host: Host) -> None:
+        context, cluster = self.context, self._cluster_of(host)
+        outlier_detection.report(cluster, host, result, None, context.state, context.telling, context.world)
+
+    def _cluster_of(self, host: Host) -> Cluster:
+        """Return the host's own cluster: a member where the connection's cluster is an aggregate."""
+        if host.cluster_name == self.cluster.name:
+            return self.cluster
+        return self.context.proxy.cluster(host.cluster_name) or self.cluster
 
     def _exchange(self, script: Script) -> Story[TcpEnd]:
         """Pass the bytes until one side, or a timer, ends it."""
         host, state = self.host, self.context.state
         assert host is not None
-        answer = read_bytes(self.context, self.cluster, host, script)
+        answer = read_bytes(self.context, self._cluster_of(host), host, script)
         if answer.attempt is not None:
             self.attempts.append(answer.attempt)
         due_ms = state.now_ms + answer.after_ms

@@ -91,9 +91,6 @@ def acting(action: str, **more: Any) -> World:
     return World(upstreams={"*": Upstream(behaviours=(Behaviour(action, **more),))})  # type: ignore[arg-type]
 
 
-LIMITS = {"circuit_breakers": {"thresholds": [{}]}}
-
-
 def limited(**thresholds: Any) -> dict[str, Any]:
     return cluster("c", E1, circuit_breakers={"thresholds": [thresholds]})
 
