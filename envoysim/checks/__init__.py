@@ -1,6 +1,7 @@
 """The registry of checks: every rule, by code.
 
-Families: 1xx dump, 2xx listeners, 3xx routes, 4xx clusters and endpoints, 5xx policy, 6xx time and retries. A code is never reused.
+Families: 1xx dump, 2xx listeners, 3xx routes, 4xx clusters and endpoints, 5xx policy, 6xx time and retries. A code
+is never reused.
 """
 
 from __future__ import annotations

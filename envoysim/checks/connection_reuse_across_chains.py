@@ -1,12 +1,13 @@
 """HTTP/2 clients reuse a connection for a host that another filter chain serves.
 
 ## What it finds
-Two filter chains of a listener that select different server names (SNI), both offer HTTP/2 (ALPN `h2`), present the same certificate and
-lead to different route tables.
+Two filter chains of a listener that select different server names (SNI), both offer HTTP/2 (ALPN `h2`), present the
+same certificate and lead to different route tables.
 
 ## Why it matters
-A browser that has a connection to one host reuses it for another host on the same address that the certificate covers (RFC 9113, 9.1.1). The
-connection stays in the chain its SNI chose, and the second host is not in that chain's route table: 404 `NR`, or 421.
+A browser that has a connection to one host reuses it for another host on the same address that the certificate
+covers (RFC 9113, 9.1.1). The connection stays in the chain its SNI chose, and the second host is not in that
+chain's route table: 404 `NR`, or 421.
 
 ## Example
 Two Gateways with one wildcard certificate, one chain per host.
@@ -15,8 +16,8 @@ Two Gateways with one wildcard certificate, one chain per host.
 Clients speak HTTP/1.1, or each chain has a certificate for its own host alone.
 
 ## Fix
-Serve the hosts from one chain (`*.shop.example`) with one route table, use a certificate per host, or answer 421 for
-foreign hosts.
+Serve the hosts from one chain (`*.shop.example`) with one route table, use a certificate per host, or answer 421
+for foreign hosts.
 
 ## Source
 istio/istio#9429.
@@ -51,7 +52,8 @@ def find(subject: Subject) -> Iterator[Finding]:
             mine, theirs = first.msg.filter_chain_match.server_names[0], other.msg.filter_chain_match.server_names[0]
             yield CHECK.finding(
                 first.ref.at("filter_chain_match", "server_names"),
-                f"filter chains for SNI `{mine}` and `{theirs}` share a certificate and speak HTTP/2 (h2): a client reuses the "
+                f"filter chains for SNI `{mine}` and `{theirs}` share a certificate and speak HTTP/2 (h2): a "
+                "client reuses the "
                 f"connection, and `{theirs}` is looked up in the route table of `{mine}`: 404 NR",
                 related=(Related(other.ref.at("filter_chain_match", "server_names"), "the chain that is passed by"),),
                 witness=witness(manager, theirs),
@@ -62,7 +64,8 @@ def _certificate(chain: Msg) -> bytes | None:
     """What identifies the chain's certificate, where it offers h2."""
     if any_type(chain.transport_socket.typed_config) != TLS:
         return None
-    common = unpack(chain.transport_socket.typed_config).common_tls_context
+    context: Msg = unpack(chain.transport_socket.typed_config)
+    common = context.common_tls_context
     if "h2" not in common.alpn_protocols:
         return None
     parts = [c.certificate_chain.SerializeToString() for c in common.tls_certificates]

@@ -4,8 +4,8 @@
 Forwarding routes without `timeout`.
 
 ## Why it matters
-An absent timeout is not "no timeout": after 15 s the request ends with 504 `UT response_timeout`. Slow endpoints, reports,
-uploads and streaming responses are cut.
+An absent timeout is not "no timeout": after 15 s the request ends with 504 `UT response_timeout`. Slow endpoints,
+reports, uploads and streaming responses are cut.
 
 ## Example
 `route: {cluster: reports}`.

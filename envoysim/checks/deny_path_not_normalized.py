@@ -1,12 +1,12 @@
 """A DENY policy on a path that a differently written path passes.
 
 ## What it finds
-An RBAC filter with action DENY whose policy names a `url_path` (or `:path`), on a connection manager that does not merge slashes or
-does not normalize paths.
+An RBAC filter with action DENY whose policy names a `url_path` (or `:path`), on a connection manager that does not
+merge slashes or does not normalize paths.
 
 ## Why it matters
-The policy compares the path as it arrives. `//data/secret`, `/data//secret` or `/data/./secret` is another text, passes the
-policy, and many backends serve it as `/data/secret`.
+The policy compares the path as it arrives. `//data/secret`, `/data//secret` or `/data/./secret` is another text,
+passes the policy, and many backends serve it as `/data/secret`.
 
 ## Example
 DENY `/data/secret` with `merge_slashes` not set: `GET /data//secret` is answered 200.
@@ -15,8 +15,8 @@ DENY `/data/secret` with `merge_slashes` not set: `GET /data//secret` is answere
 The backend treats the spellings as different resources.
 
 ## Fix
-Set `merge_slashes: true` and `normalize_path: true` (and `path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT`) on the
-connection manager. In Istio: `meshConfig.pathNormalization.normalization: MERGE_SLASHES`.
+Set `merge_slashes: true` and `normalize_path: true` (and `path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT`)
+on the connection manager. In Istio: `meshConfig.pathNormalization.normalization: MERGE_SLASHES`.
 
 ## Source
 `source/common/http/path_utility.cc`, `source/extensions/filters/common/rbac/matchers.cc`.
@@ -58,10 +58,11 @@ def _in_filter(item: FilterItem, rules: Msg) -> Iterator[Finding]:
     if not lacks:
         return
     for policy, path, ref in denied_paths(rules, item.ref.at("rules")):
-        field, words = lacks[0]
+        field = lacks[0][0]
         yield CHECK.finding(
             item.manager.ref.at(field),
-            f"DENY policy `{policy}` (RBAC) on path `{path}` is passed by another spelling: the connection manager does not "
+            f"DENY policy `{policy}` (RBAC) on path `{path}` is passed by another spelling: the connection "
+            "manager does not "
             f"resolve {' nor '.join(w for _, w in lacks)}",
             related=(Related(ref, "the path the policy compares"), *_others(item, lacks)),
             witness=witness(item.manager, "example.com", _spelled(path, field)),

@@ -1,12 +1,13 @@
 """A virtual host's domains miss the Host header that carries a port.
 
 ## What it finds
-A virtual host whose domains name a host without a port, in a table where nothing strips or ignores the port, and no domain takes the same
-host with one.
+A virtual host whose domains name a host without a port, in a table where nothing strips or ignores the port, and no
+domain takes the same host with one.
 
 ## Why it matters
-Envoy compares the whole Host (`:authority`) header with the domains. A client that calls `http://shop.example:8080/` sends
-`Host: shop.example:8080`, which `shop.example` does not match: 404 `NR route_not_found`, or another virtual host.
+Envoy compares the whole Host (`:authority`) header with the domains. A client that calls
+`http://shop.example:8080/` sends `Host: shop.example:8080`, which `shop.example` does not match: 404 `NR
+route_not_found`, or another virtual host.
 
 ## Example
 `domains: [shop.example]` on a listener that is not on port 80.

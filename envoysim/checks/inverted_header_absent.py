@@ -4,8 +4,8 @@
 A header matcher with `invert_match` on a value, without `treat_missing_header_as_empty`.
 
 ## Why it matters
-"Not equal to `true`" reads as if a request without the header matched. It does not: when the header is missing, the matcher
-fails, inverted or not. Such requests fall to later routes, or to 404 `NR`.
+"Not equal to `true`" reads as if a request without the header matched. It does not: when the header is missing, the
+matcher fails, inverted or not. Such requests fall to later routes, or to 404 `NR`.
 
 ## Example
 `headers: [{name: x-canary, string_match: {exact: "true"}, invert_match: true}]`.
@@ -45,7 +45,8 @@ def find(subject: Subject) -> Iterator[Finding]:
             end = "they fall to a later route" if caught else "no later route takes them: 404 NR"
             yield CHECK.finding(
                 route.ref.at("match", "headers", i),
-                f"route `{route.label}` inverts (invert_match) header `{header.name}`: a request without the header does not match, "
+                f"route `{route.label}` inverts (invert_match) header `{header.name}`: a request without the "
+                "header does not match, "
                 f"a missing header fails inverted or not; {end}",
                 witness=route_request(route),
                 origin=origin_of(route.msg),
@@ -68,6 +69,7 @@ CHECK = Check(
     name="inverted-match-on-absent-header",
     severity="warning",
     title="Inverted header match that misses requests without the header",
-    fix="set treat_missing_header_as_empty: true on the header matcher, or drop the header condition from the last route",
+    fix="set treat_missing_header_as_empty: true on the header matcher, or drop the header condition from "
+    "the last route",
     find=find,
 )

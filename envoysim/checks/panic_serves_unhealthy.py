@@ -1,15 +1,16 @@
 """Panic mode sends requests to unhealthy hosts.
 
 ## What it finds
-A cluster whose hosts can be unhealthy (health checks, outlier detection or unhealthy endpoints now) and whose panic threshold is
-the default of 50 %.
+A cluster whose hosts can be unhealthy (health checks, outlier detection or unhealthy endpoints now) and whose panic
+threshold is the default of 50 %.
 
 ## Why it matters
-When fewer than half of a priority's hosts are healthy, Envoy ignores health and balances over all of them: requests go to hosts
-known to fail. With no healthy host at all they are still sent.
+When fewer than half of a priority's hosts are healthy, Envoy ignores health and balances over all of them: requests
+go to hosts known to fail. With no healthy host at all they are still sent.
 
 ## Example
-`health_checks` without `common_lb_config.healthy_panic_threshold`, two hosts, both failing: 200 or errors from dead hosts, never 503 `UH`.
+`health_checks` without `common_lb_config.healthy_panic_threshold`, two hosts, both failing: 200 or errors from dead
+hosts, never 503 `UH`.
 
 ## When it is harmless
 Answering from a possibly sick host is better than no answer, and the other hosts would be overrun.
@@ -47,7 +48,8 @@ def find(subject: Subject) -> Iterator[Finding]:
         state = f"{healthy} of {total} hosts are healthy now, so it is in panic" if now else f"{total} hosts"
         yield CHECK.finding(
             cluster.ref.at("common_lb_config", "healthy_panic_threshold"),
-            f"cluster `{cluster.name}` keeps the default panic threshold of 50 %: below it requests go to unhealthy hosts too "
+            f"cluster `{cluster.name}` keeps the default panic threshold of 50 %: below it requests go to "
+            "unhealthy hosts too "
             f"({state})",
             severity="warning" if now else "info",
         )

@@ -4,8 +4,9 @@
 A retry policy whose `per_try_timeout` is equal to or above the route timeout (15 s where it is not set).
 
 ## Why it matters
-The route timeout covers the whole request, all attempts and back-offs together. When one attempt may take as long as
-all of them, the route timeout ends the request first: 504 `UT response_timeout`, and no retry is made for slow answers.
+The route timeout covers the whole request, all attempts and back-offs together. When one attempt may take as long
+as all of them, the route timeout ends the request first: 504 `UT response_timeout`, and no retry is made for slow
+answers.
 
 ## Example
 `timeout: 2s` with `retry_policy: {num_retries: 3, per_try_timeout: 2s}`.

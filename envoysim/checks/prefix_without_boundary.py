@@ -1,12 +1,12 @@
 """A prefix also takes its siblings: `/a/test` takes `/a/test-root`.
 
 ## What it finds
-A route with a plain `prefix` that does not end at a slash, before a later route of the same virtual host whose path begins with
-the same characters but goes on within the segment.
+A route with a plain `prefix` that does not end at a slash, before a later route of the same virtual host whose path
+begins with the same characters but goes on within the segment.
 
 ## Why it matters
-The first route that matches wins, and `prefix` compares characters, not segments. Requests meant for the longer path go to the
-earlier route's cluster.
+The first route that matches wins, and `prefix` compares characters, not segments. Requests meant for the longer
+path go to the earlier route's cluster.
 
 ## Example
 `prefix: /notebook/test` before `prefix: /notebook/test-root`.
@@ -54,7 +54,8 @@ def _in_host(routes: list[RouteItem]) -> Iterator[Finding]:
                 if _cuts(prefix, path) and _unconditional(other.msg.match, match) and _differ(other.msg, route.msg):
                     yield CHECK.finding(
                         other.ref.at("match", "prefix"),
-                        f"prefix `{prefix}` of route `{other.label}` stands before and also takes `{path}`, which route "
+                        f"prefix `{prefix}` of route `{other.label}` stands before and also takes `{path}`, "
+                        "which route "
                         f"`{route.label}` is meant for: the first match wins and a prefix does not end at a segment",
                         related=(Related(route.ref.at("match", kind), "the route that is passed over"),),
                         witness=route_request(route, path=path),

@@ -5,8 +5,9 @@ A route with a CORS policy whose match asks for a method other than OPTIONS, in 
 OPTIONS on the same path.
 
 ## Why it matters
-A browser first sends a preflight: OPTIONS with `origin` and `access-control-request-method`. The CORS filter answers it from the
-policy of the matched route; without one there is no policy, and the preflight ends as 404 `NR route_not_found`.
+A browser first sends a preflight: OPTIONS with `origin` and `access-control-request-method`. The CORS filter
+answers it from the policy of the matched route; without one there is no policy, and the preflight ends as 404 `NR
+route_not_found`.
 
 ## Example
 `match: {prefix: /api, headers: [{name: ":method", string_match: {exact: GET}}]}` with a CORS policy on that route.
@@ -15,7 +16,8 @@ policy of the matched route; without one there is no policy, and the preflight e
 No browser calls the route from another origin.
 
 ## Fix
-Add a route for OPTIONS on the same path with the same policy, or put the policy on the virtual host and drop the method from the match.
+Add a route for OPTIONS on the same path with the same policy, or put the policy on the virtual host and drop the
+method from the match.
 
 ## Source
 `source/extensions/filters/http/cors/cors_filter.cc`.
@@ -46,7 +48,8 @@ def find(subject: Subject) -> Iterator[Finding]:
         preflight = (("origin", "https://browser.example"), ("access-control-request-method", method))
         yield CHECK.finding(
             route.ref.at("match", "headers", position),
-            f"route `{route.label}` has a CORS policy but asks for method {method}: a preflight (OPTIONS) matches no route: "
+            f"route `{route.label}` has a CORS policy but asks for method {method}: a preflight (OPTIONS) "
+            "matches no route: "
             "404 NR route_not_found",
             witness=request_for(route.host, path=path_of(route.msg.match), method="OPTIONS", headers=preflight),
             origin=origin_of(route.msg),

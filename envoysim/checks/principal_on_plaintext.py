@@ -1,12 +1,12 @@
 """An ALLOW policy by identity on a chain where clients have none.
 
 ## What it finds
-An RBAC ALLOW policy all of whose principals need a client certificate (`authenticated`, a SPIFFE identity), in a filter chain
-that takes plaintext.
+An RBAC ALLOW policy all of whose principals need a client certificate (`authenticated`, a SPIFFE identity), in a
+filter chain that takes plaintext.
 
 ## Why it matters
-A principal's identity comes from the client certificate of an mTLS connection. On plaintext there is none, the principal never matches,
-and the request ends as 403 `rbac_access_denied_matched_policy[none]`, whoever sends it.
+A principal's identity comes from the client certificate of an mTLS connection. On plaintext there is none, the
+principal never matches, and the request ends as 403 `rbac_access_denied_matched_policy[none]`, whoever sends it.
 
 ## Example
 Istio: an AuthorizationPolicy with `principals` while the caller has no sidecar, in PERMISSIVE mode.
@@ -15,7 +15,8 @@ Istio: an AuthorizationPolicy with `principals` while the caller has no sidecar,
 Callers without a certificate are meant to be refused.
 
 ## Fix
-Give the caller a sidecar (mTLS), or allow it by something a plaintext request has: source address, namespace by IP block, a header.
+Give the caller a sidecar (mTLS), or allow it by something a plaintext request has: source address, namespace by IP
+block, a header.
 
 ## Source
 `AuthenticatedMatcher` in `source/extensions/filters/common/rbac/matchers.cc`.
@@ -49,7 +50,8 @@ def find(subject: Subject) -> Iterator[Finding]:
             if found and len(found) == len(policy.principals):
                 yield CHECK.finding(
                     found[0][1],
-                    f"ALLOW policy `{name}` asks for a principal (client certificate identity), but the chain takes plaintext "
+                    f"ALLOW policy `{name}` asks for a principal (client certificate identity), but the "
+                    "chain takes plaintext "
                     "(no mTLS): there is none, and callers get 403 rbac_access_denied_matched_policy[none]",
                     witness=witness(item.manager, "example.com"),
                 )

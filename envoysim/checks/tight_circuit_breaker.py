@@ -4,8 +4,9 @@
 A cluster whose thresholds allow fewer than 10 connections, waiting (pending) requests, or requests at once.
 
 ## Why it matters
-Over HTTP/1.1 a connection carries one request at a time, further requests wait in the pending queue, and what does not fit
-is refused on the spot: 503 `UO`, details `overflow`, `x-envoy-overloaded: true`. The backend is never asked.
+Over HTTP/1.1 a connection carries one request at a time, further requests wait in the pending queue, and what does
+not fit is refused on the spot: 503 `UO`, details `overflow`, `x-envoy-overloaded: true`. The backend is never
+asked.
 
 ## Example
 `thresholds: [{max_connections: 2, max_pending_requests: 1}]`.
@@ -48,7 +49,8 @@ def find(subject: Subject) -> Iterator[Finding]:
             if tight:
                 yield CHECK.finding(
                     cluster.ref.at("circuit_breakers", "thresholds", i),
-                    f"circuit breaker of cluster `{cluster.name}` allows {', '.join(tight)}: over HTTP/1.1 a connection carries "
+                    f"circuit breaker of cluster `{cluster.name}` allows {', '.join(tight)}: over HTTP/1.1 a "
+                    "connection carries "
                     "one request, the next wait in the queue, further ones are refused with 503 UO overflow",
                 )
 
@@ -58,6 +60,7 @@ CHECK = Check(
     name="tight-circuit-breaker",
     severity="warning",
     title="Circuit breaker that ordinary load trips",
-    fix="raise max_connections, max_pending_requests and max_requests to what the traffic needs, or use HTTP/2 upstream",
+    fix="raise max_connections, max_pending_requests and max_requests to what the traffic needs, or use "
+    "HTTP/2 upstream",
     find=find,
 )

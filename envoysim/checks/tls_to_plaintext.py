@@ -1,11 +1,13 @@
 """A cluster speaks TLS to endpoints that do not say they do.
 
 ## What it finds
-A cluster whose transport socket is mTLS in Istio's manner (ALPN `istio`) or any TLS for all endpoints alike, while an
-endpoint's metadata says it has no sidecar, or while endpoints of the same address are spoken to in plaintext by another cluster.
+A cluster whose transport socket is mTLS in Istio's manner (ALPN `istio`) or any TLS for all endpoints alike, while
+an endpoint's metadata says it has no sidecar, or while endpoints of the same address are spoken to in plaintext by
+another cluster.
 
 ## Why it matters
-A TLS hello to a plaintext port is answered with plain HTTP or closed: 503 `UF`, `WRONG_VERSION_NUMBER` in the transport failure reason.
+A TLS hello to a plaintext port is answered with plain HTTP or closed: 503 `UF`, `WRONG_VERSION_NUMBER` in the
+transport failure reason.
 
 ## Example
 A DestinationRule with `tls.mode: ISTIO_MUTUAL` for a workload without a sidecar.
@@ -45,7 +47,8 @@ def find(subject: Subject) -> Iterator[Finding]:
             yield CHECK.finding(
                 cluster.ref.at("transport_socket"),
                 f"cluster `{cluster.name}` always speaks TLS (mTLS transport_socket), but endpoint {socket.address}:"
-                f"{socket.port_value} does not say it has a sidecar (no tlsMode: istio): if it speaks plaintext, plain HTTP, requests end as 503 UF",
+                f"{socket.port_value} does not say it has a sidecar (no tlsMode: istio): if it speaks "
+                "plaintext, plain HTTP, requests end as 503 UF",
             )
 
 

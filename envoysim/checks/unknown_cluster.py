@@ -14,7 +14,8 @@ weighted cluster) is answered 503 with flag `NC`, details `cluster_not_found`.
 The cluster is delivered on demand (ODCDS) or is about to be delivered.
 
 ## Fix
-Correct the name, or deliver the cluster over CDS before the route over RDS. In Istio: the DestinationRule lacks the subset.
+Correct the name, or deliver the cluster over CDS before the route over RDS. In Istio: the DestinationRule lacks the
+subset.
 
 ## Source
 `Filter::decodeHeaders` in `source/common/router/router.cc`.
@@ -46,7 +47,8 @@ def find(subject: Subject) -> Iterator[Finding]:
             share = _share(route.msg, name)
             yield CHECK.finding(
                 ref,
-                f"route `{route.label}` of virtual host `{route.host.msg.name}` sends {share} to cluster `{name}`, which {why}: "
+                f"route `{route.label}` of virtual host `{route.host.msg.name}` sends {share} to cluster "
+                f"`{name}`, which {why}: "
                 f"503 NC cluster_not_found{hint}",
                 witness=route_request(route),
                 origin=origin_of(route.msg),
@@ -65,6 +67,7 @@ CHECK = Check(
     name="unknown-cluster",
     severity="error",
     title="Route to a cluster that does not exist",
-    fix="correct the cluster's name, or deliver the missing cluster (in Istio: add the missing subset to the DestinationRule)",
+    fix="correct the cluster's name, or deliver the missing cluster (in Istio: add the missing subset to the "
+    "DestinationRule)",
     find=find,
 )

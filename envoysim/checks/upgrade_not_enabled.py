@@ -1,12 +1,13 @@
 """Protocol upgrades that are not listed are refused.
 
 ## What it finds
-A connection manager that allows some upgrade types, but only those: any other `Upgrade` request is refused; or, with `-v`-level
-severity, one that allows none.
+A connection manager that allows some upgrade types, but only those: any other `Upgrade` request is refused; or,
+with `-v`-level severity, one that allows none.
 
 ## Why it matters
-A request with `Connection: Upgrade` for a type that neither the route nor the connection manager lists in `upgrade_configs` ends as 403,
-details `upgrade_failed`. WebSocket is one type; others (`tailscale-control-protocol`, `spdy/3.1`, `h2c`) need entries of their own.
+A request with `Connection: Upgrade` for a type that neither the route nor the connection manager lists in
+`upgrade_configs` ends as 403, details `upgrade_failed`. WebSocket is one type; others
+(`tailscale-control-protocol`, `spdy/3.1`, `h2c`) need entries of their own.
 
 ## Example
 `upgrade_configs: [{upgrade_type: websocket}]` and a VPN control server behind the proxy.
@@ -18,7 +19,8 @@ No backend uses other upgrades.
 Add the upgrade type to `upgrade_configs` of the connection manager or of the route.
 
 ## Source
-`HttpConnectionManagerConfig::createUpgradeFilterChain` in `source/extensions/filters/network/http_connection_manager/config.cc`.
+`HttpConnectionManagerConfig::createUpgradeFilterChain` in
+`source/extensions/filters/network/http_connection_manager/config.cc`.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ CONFIG_FILES = ("envoysim.toml", "pyproject.toml")
 def command(sources: tuple[str, ...], **options: Any) -> int:
     """Say what is wrong in a dump, why it bites, which request shows it, and how to fix it.
 
-    Rules are selected and ignored here, in `envoysim.toml`, or under [tool.envoysim] in pyproject.toml. `envoysim explain
-    CODE` prints a rule's page. Exit 1 when something at or above --fail-on is found.
+    Rules are selected and ignored here, in `envoysim.toml`, or under [tool.envoysim] in pyproject.toml.
+    `envoysim explain CODE` prints a rule's page. Exit 1 when something at or above --fail-on is found.
     """
     config = _configuration()
     checks = select(options["only"] or config.get("select", ()), (*options["without"], *config.get("ignore", ())))

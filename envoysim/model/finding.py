@@ -23,7 +23,7 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A request that shows the finding; ``command`` is the ``envoysim trace`` line that plays it, without the source."""
+    """A request that shows the finding; ``command`` plays it: the words after ``envoysim trace SOURCE``."""
 
     request: Request
     command: str
