@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,8 +18,10 @@ from ..cluster_specifier import CLUSTER_CHOICE
 from ..internal_redirect import Recreated
 from ..local_reply import make_local_response
 from ..route import Forward, Redirect
+from ..route_action import routed_cluster
 from ..route_configuration import resolve_route
 from ..router import forward
+from ..timeouts import MAX_DURATION, STREAM_IDLE, stream_idle_ms
 from . import find_filter
 from .base import DecoderOnly, FilterModule, HttpFilter, Named
 from .router import RouterFilter
@@ -221,6 +224,8 @@ def decode_through_filters(stream: Stream) -> Story[End]:
             end = yield from verdict
             stream.telling.now_ms = stream.state.now_ms
         if end is not None:
+            if isinstance(end, Response):
+                stream.cluster = known_cluster(stream)
             return end
     stream.telling.note(entries[-1].ref if entries else None, "the filter chain has no router: nothing answers")
     return Aborted("eof")
@@ -233,11 +238,25 @@ def chain_of(stream: Stream) -> HttpFilterChain:
     return hcm.http_filters if own is None else own
 
 
+def known_cluster(stream: Stream) -> str | None:
+    """Return the cluster of the stream's route where it exists: what the access log says of answers before routing."""
+    name = routed_cluster(stream)
+    return name if name and stream.proxy.cluster(name) is not None else None
+
+
 def _hold(stream: Stream, pause: Pause) -> Story[LocalReply | None]:
-    state = stream.state
-    yield state.now_ms + pause.ms
+    """Let time pass; the stream's idle timer and its maximal duration go on meanwhile."""
+    state, hcm, route = stream.state, stream.hcm, stream.route
+    action = route.action if route is not None else None
+    idle_ms = stream_idle_ms(stream, action) if isinstance(action, Forward) else hcm.stream_idle_timeout_ms or math.inf
+    over_ms = stream.start_ms + (hcm.max_stream_duration_ms or math.inf)
+    due_ms = min(state.now_ms + pause.ms, state.now_ms + idle_ms, over_ms)
+    reply = pause.then
+    if due_ms < state.now_ms + pause.ms:
+        reply = MAX_DURATION if due_ms == over_ms else STREAM_IDLE
+    yield due_ms
     stream.telling.now_ms = state.now_ms
-    return pause.then
+    return reply
 
 
 def encode_through_filters(stream: Stream, response: Response) -> Story[Response]:
