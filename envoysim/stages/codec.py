@@ -68,12 +68,12 @@ def _refuse_bytes(
     hcm: HttpConnectionManager, connection: DownstreamConnection, speaks: str
 ) -> LocalReply | Aborted | None:
     """End a connection whose client speaks something else than its codec."""
-    if connection.client_tls and not connection.tls:
-        return Aborted("tls", ("DPE",), HTTP1_ERROR)
-    if speaks == "TCP":
-        return protocol_error(400, HTTP1_ERROR)
     wants_http2 = hcm.codec_type == "HTTP2" or (hcm.codec_type == "AUTO" and connection.alpn == "h2")
     wants_http1 = hcm.codec_type == "HTTP1" or (hcm.codec_type == "AUTO" and connection.alpn not in ("", "h2"))
+    if connection.client_tls and not connection.tls:
+        return Aborted("tls", ("DPE",), None if wants_http2 else HTTP1_ERROR)
+    if speaks == "TCP":
+        return protocol_error(400, HTTP1_ERROR)
     if speaks == "HTTP/2":
         return Aborted("eof", ("DPE",), HTTP1_ERROR) if wants_http1 else None
     return Aborted("eof", ("DPE",), None) if wants_http2 and speaks != "HTTP/3" else None

@@ -32,6 +32,7 @@ from .path_normalization import (
     unescape_slashes,
 )
 from .proxy_status import ProxyStatus, compile_proxy_status
+from .route_action import known_cluster
 from .route_configuration import RouteSource, compile_route_source, resolve_route
 from .timeouts import is_grpc
 from .upgrade import UpgradeConfigs, compile_upgrades
@@ -292,6 +293,8 @@ def _normalize_host(stream: Stream, authority: str) -> None:
 def encode_response(stream: Stream, response: Response) -> None:
     """Put what the connection manager adds on the response headers, and decide whether the connection is closed."""
     hcm, headers = stream.hcm, response.headers
+    if stream.cluster is None:
+        stream.cluster = known_cluster(stream)
     if hcm.server_header == "OVERWRITE" or (hcm.server_header == "APPEND_IF_ABSENT" and "server" not in headers):
         headers.set("server", hcm.server_name)
     upgraded = is_upgrade(stream.headers) and is_upgrade(headers)

@@ -16,7 +16,7 @@ from .access_log_filter import compile_access_log_filter
 from .data_source import inline_text
 from .headers import HeaderMutations, compile_mutations
 from .route import DirectResponse, Forward, Redirect
-from .route_action import finalize_response, routed_cluster
+from .route_action import finalize_response, known_cluster
 from .route_configuration import resolve_route
 from .substitution_format import BodyFormat, compile_body_format
 from .timeouts import is_grpc
@@ -83,8 +83,7 @@ def make_local_response(stream: Stream, reply: LocalReply) -> Response:
     headers = ResponseHeaderMap()
     response = Response(reply.status, headers, reply.body, local=True, details=reply.details, close=reply.close)
     action = stream.route.action if stream.route is not None else None
-    name = routed_cluster(stream)
-    stream.cluster = name if name and stream.proxy.cluster(name) is not None else None
+    stream.cluster = known_cluster(stream)
     if isinstance(action, Forward):
         finalize_response(stream, response)
     for name, value in reply.headers:

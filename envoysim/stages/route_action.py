@@ -46,6 +46,12 @@ def routed_cluster(stream: Stream) -> str | None:
     return choose_cluster(stream, route.action).name
 
 
+def known_cluster(stream: Stream) -> str | None:
+    """Return the cluster the stream is routed to, if there is one of that name: what access logs show."""
+    name = routed_cluster(stream)
+    return name if name and stream.proxy.cluster(name) is not None else None
+
+
 def finalize_request(stream: Stream, forward: Forward, cluster_name: str, *, envoy_headers: bool = True) -> None:
     """Turn the request into what the upstream shall get (``finalizeRequestHeaders``): once, before a host is chosen.
 
