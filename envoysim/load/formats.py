@@ -105,7 +105,8 @@ def _config_dump(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
         place = ref.at("configs", index)
         if not is_object(section):
             raise SourceError("not a section of a config_dump: expected an object", place=str(place))
-        yield from section_resources(section, place, notes)
+        untyped = None if text(section, "@type") else _section_without_type(section, place, notes)
+        yield from section_resources(section, place, notes) if untyped is None else untyped
 
 
 def _response(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:

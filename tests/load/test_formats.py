@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,11 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 CLUSTER = {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "c", "lb_policy": "MAGLEV"}
 LISTENER = {"name": "l", "address": {"socket_address": {"address": "127.0.0.1", "port_value": 80}}, "filter_chains": []}
 A = "type.googleapis.com/envoy.admin.v3."
+STRUCT = {
+    "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
+    "type_url": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+    "value": {"name": "c", "lb_policy": "MAGLEV"},
+}
 
 SHAPES: list[tuple[str, Any]] = [
     (
@@ -39,6 +47,26 @@ SHAPES: list[tuple[str, Any]] = [
             }
         },
     ),
+    ("masked", {"configs": [{"dynamic_active_clusters": [{"cluster": CLUSTER}]}]}),
+    ("one of a delta response", {"name": "c", "version": "1", "resource": CLUSTER}),
+    (
+        "collection",
+        {
+            "resource": {
+                "@type": "type.googleapis.com/envoy.config.cluster.v3.ClusterCollection",
+                "entries": [{"inline_entry": {"name": "c", "version": "1", "resource": CLUSTER}}],
+            }
+        },
+    ),
+    (
+        "by type",
+        {"xds": {"type.googleapis.com/envoy.config.cluster.v3.Cluster": {"c": {"lbPolicy": "MAGLEV", "name": "c"}}}},
+    ),
+    (
+        "response without @type",
+        {"type_url": "x/envoy.config.cluster.v3.Cluster", "resources": [{"name": "c", "lb_policy": 5}]},
+    ),
+    ("typed struct", {"configs": [{"@type": A + "ClustersConfigDump", "static_clusters": [{"cluster": STRUCT}]}]}),
     ("istioctl section", {"dynamicActiveClusters": [{"cluster": CLUSTER}]}),
     ("v2", {"@type": "type.googleapis.com/envoy.api.v2.Cluster", "name": "c", "lb_policy": "MAGLEV"}),
 ]
@@ -154,3 +182,61 @@ def test_long_lists_are_made_when_asked() -> None:
         )
         assert len(dump.all_resources) == (3 if items is plain else 5)
     assert [r.problem for r in dump.all_resources if r.state == "error"] == ["no"]
+
+
+def test_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "bootstrap.yaml"
+    path.write_text("static_resources:\n  clusters:\n  - {name: c, lb_policy: MAGLEV, connect_timeout: 1s}\n")
+
+    assert enum_name(load(str(path)).clusters["c"].message(), "lb_policy") == "MAGLEV"
+
+
+def test_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(CLUSTER))
+    (tmp_path / "b.yaml").write_text("name: l\naddress: {socket_address: {address: 127.0.0.1, port_value: 80}}\n")
+    (tmp_path / "c.yaml").write_text("apiVersion: v1\nkind: Pod\n")
+    (tmp_path / "notes.txt").write_text("not looked at")
+
+    dump = load(str(tmp_path))
+
+    assert (list(dump.clusters), [r.name for r in dump.listeners]) == (["c"], ["l"])
+    assert [n.text.startswith("skipped: ") and "c.yaml" in n.text for n in dump.notes] == [True]
+    assert dump.pointer(dump.clusters["c"].ref.at("name")) == f"{tmp_path / 'a.json'}#/name"
+
+
+ADMIN = {
+    "/config_dump?include_eds": SHAPES[0][1],
+    "/clusters?format=json": {"cluster_statuses": [{"name": "c", "host_statuses": []}]},
+    "/config_dump": {"configs": []},
+}
+
+
+class Admin(BaseHTTPRequestHandler):
+    """Answers like Envoy's admin interface."""
+
+    def do_GET(self) -> None:
+        body = json.dumps(ADMIN[self.path]).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def admin() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Admin)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_admin_address(admin: str) -> None:
+    dump = load(f"{admin}/")
+
+    assert list(dump.clusters) == ["c"]
+    assert [d.name for d in dump.documents] == [f"{admin}/config_dump", f"{admin}/clusters"]
+    assert not load(f"{admin}/config_dump").clusters
