@@ -22,6 +22,7 @@ PASSTHROUGH: Final[tuple[tuple[str, str], ...]] = (
     (PREFIX + "alternate_protocols_cache.v3.FilterConfig", "it remembers upstreams' alt-svc headers"),
     (PREFIX + "aws_eventstream_parser.v3.AwsEventstreamParser", "it reads event streams into metadata"),
     (PREFIX + "grpc_stats.v3.FilterConfig", "it counts gRPC messages"),
+    (PREFIX + "on_demand.v3.OnDemand", "it fetches what the dump, if complete, already holds"),
     (PREFIX + "original_src.v3.OriginalSrc", "it connects upstream from the client's address"),
     (PREFIX + "tap.v3.Tap", "it copies requests elsewhere"),
     (PREFIX + "upstream_codec.v3.UpstreamCodec", "it hands requests to the upstream's codec"),

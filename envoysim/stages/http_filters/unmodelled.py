@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "envoy.extensions.filters.http."
 CODE: Final = "runs code of its own: it may answer requests itself, change headers and bodies, or choose another route"
+SLOW: Final = "slows bodies down: durations are shorter here"
 LOAD: Final = "decides by load over time: it may answer 503 itself"
 
 UNMODELLED: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
@@ -39,14 +40,28 @@ UNMODELLED: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
         "signs requests: adds authorization and x-amz-* headers",
         (PREFIX + "aws_request_signing.v3.AwsRequestSigningPerRoute",),
     ),
+    (PREFIX + "bandwidth_limit.v3.BandwidthLimit", SLOW, (PREFIX + "bandwidth_limit.v3.BandwidthLimit",)),
+    (PREFIX + "bandwidth_share.v3.BandwidthShare", SLOW, ()),
+    (PREFIX + "body_size_limit.v3.BodySizeLimit", "refuses bodies over a limit (413)", ()),
     (PREFIX + "cache.v3.CacheConfig", "may answer from its cache (RFCF)", ()),
     (PREFIX + "cache_v2.v3.CacheV2Config", "may answer from its cache (RFCF)", ()),
+    (
+        PREFIX + "connect_grpc_bridge.v3.FilterConfig",
+        "turns Connect requests into gRPC ones: headers and body change",
+        (),
+    ),
     (
         PREFIX + "dynamic_modules.v3.DynamicModuleFilter",
         CODE,
         (PREFIX + "dynamic_modules.v3.DynamicModuleFilterPerRoute",),
     ),
     (PREFIX + "file_server.v3.FileServerConfig", "answers with files", ()),
+    (
+        PREFIX + "file_system_buffer.v3.FileSystemBufferFilterConfig",
+        "keeps bodies back: it may refuse those that are too large (413)",
+        (PREFIX + "file_system_buffer.v3.FileSystemBufferFilterConfig",),
+    ),
+    (PREFIX + "gcp_authn.v3.GcpAuthnFilterConfig", "adds an identity token to requests", ()),
     (PREFIX + "geoip.v3.Geoip", "adds headers with the client's place, from a database", ()),
     ("envoy.extensions.filters.http.golang.v3alpha.Config", CODE, ()),
     (
