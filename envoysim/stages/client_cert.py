@@ -56,7 +56,7 @@ def forward_client_cert(stream: Stream) -> None:
     if config.subject:
         parts.append(f'Subject="{certificate.subject}"')
     if config.uri:
-        parts += [f"URI={uri}" for uri in certificate.uri_sans]
+        parts += [f"URI={uri}" for uri in certificate.uri_sans] or ["URI="]
     if config.dns:
         parts += [f"DNS={name}" for name in certificate.dns_sans]
     value = ";".join(parts)

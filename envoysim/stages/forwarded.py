@@ -43,6 +43,7 @@ STRIPPED_FROM_EXTERNAL: Final = frozenset(
         "x-envoy-hedge-on-per-try-timeout",
     )
 )
+UUID_LENGTH: Final = 36
 _HOP_BY_HOP: Final = frozenset(("x-envoy-internal", "keep-alive", "proxy-connection", "transfer-encoding"))
 _REFERER_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]+([/?][^#]*)?\Z")
 _REFERER_PATH: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*\Z")
@@ -229,5 +230,8 @@ def append_via(headers: HeaderMap, via: str) -> None:
 def _request_id(stream: Stream, hcm: HttpConnectionManager) -> None:
     """A new id (``*``: it depends on chance) at the edge, or where there is none."""
     headers = stream.headers
-    if "x-request-id" not in headers or (stream.edge and not hcm.preserve_external_request_id):
+    current = headers.get("x-request-id")
+    if not current or (stream.edge and not hcm.preserve_external_request_id):
         headers.set("x-request-id", "*")
+    elif stream.edge and len(current) == UUID_LENGTH:  # its trace reason is not believed
+        headers.set("x-request-id", f"{current[:14]}4{current[15:]}")

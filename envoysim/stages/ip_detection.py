@@ -1,4 +1,4 @@
-"""Original IP detection without ``use_remote_address``: XFF, or a header of one's own (``source/extensions/http/original_ip_detection``)."""
+"""The client's address without ``use_remote_address``: from XFF or a header (``http/original_ip_detection``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ..match.cidr_range import compile_cidr_range
+from ..match.cidr_range import CidrRange, compile_cidr_range
 from ..model.address import Address
 from ..model.reply import LocalReply
 from ..schema import Msg, any_type, unpack
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 XFF: Final = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig"
+MAX_ENTRIES: Final = 20
+"""A longer XFF is not read where ranges are trusted."""
 CUSTOM_HEADER: Final = "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig"
 
 
@@ -59,27 +61,8 @@ def compile_ip_detection(msg: Msg, ref: Ref) -> tuple[Detect, ...]:
 
 def _xff(config: Msg) -> Detect:
     skip = config.skip_xff_append.value if config.HasField("skip_xff_append") else True
-    if config.HasField("xff_trusted_cidrs"):
-        ranges = tuple(compile_cidr_range(r) for r in config.xff_trusted_cidrs.cidrs)
-
-        def by_range(stream: Stream) -> Detected:
-            """The last address outside the trusted ranges, if the peer itself is trusted."""
-            peer = stream.connection.remote
-            if not any(r.contains(peer.ip) for r in ranges):
-                return Detected(peer, False, skip_xff_append=skip)
-            value = stream.headers.get("x-forwarded-for")
-            remote: Address | None = None
-            for text in reversed((value or "").split(",")):
-                try:
-                    ip = str(ipaddress.ip_address(text.strip()))
-                except ValueError:
-                    break
-                remote = Address(ip, 0)
-                if not any(r.contains(ip) for r in ranges):
-                    break
-            return Detected(remote, False, skip_xff_append=skip)
-
-        return by_range
+    if config.xff_trusted_cidrs.cidrs:
+        return _by_range(tuple(compile_cidr_range(r) for r in config.xff_trusted_cidrs.cidrs), skip_xff_append=skip)
     hops = config.xff_num_trusted_hops
 
     def by_hops(stream: Stream) -> Detected:
@@ -87,6 +70,30 @@ def _xff(config: Msg) -> Detect:
         return Detected(remote, trusted, skip_xff_append=skip)
 
     return by_hops
+
+
+def _by_range(ranges: tuple[CidrRange, ...], *, skip_xff_append: bool) -> Detect:
+    """The last address outside the trusted ranges, where the peer is within (``getLastNonTrustedAddressFromXFF``)."""
+
+    def trusted(ip: str) -> bool:
+        return any(r.contains(ip) for r in ranges)
+
+    def detect(stream: Stream) -> Detected:
+        if not trusted(stream.connection.remote.ip):
+            return Detected(skip_xff_append=False)
+        entries = (stream.headers.get("x-forwarded-for") or "").split(",")
+        remote: Address | None = None
+        for text in reversed(entries) if len(entries) <= MAX_ENTRIES else ():
+            try:
+                ip = str(ipaddress.ip_address(text.strip()))
+            except ValueError:
+                return Detected(skip_xff_append=skip_xff_append)
+            remote = Address(ip, 0)
+            if not trusted(ip):
+                break
+        return Detected(remote, len(entries) == 1, skip_xff_append=skip_xff_append)
+
+    return detect
 
 
 def _custom_header(config: Msg) -> Detect:
@@ -114,5 +121,3 @@ def _unmodelled(name: str, ref: Ref) -> Detect:
         return Detected()
 
     return detect
-
-

@@ -14,30 +14,34 @@ if TYPE_CHECKING:
 
 ProxyStatus: TypeAlias = Callable[["Stream", Response], None]
 
-# By response flag, in the order Envoy asks (ProxyStatusUtils::fromStreamInfo).
+# By response flag, in the order Envoy asks (``ProxyStatusUtils::fromStreamInfo``).
 ERRORS: Final = (
-    ("DI", "proxy_internal_error"),
     ("LH", "destination_unavailable"),
+    ("UH", "destination_unavailable"),
     ("UT", "http_response_timeout"),
+    ("DT", "connection_timeout"),
     ("LR", "connection_timeout"),
     ("UR", "connection_terminated"),
     ("UF", "connection_refused"),
+    ("UAEX", "connection_refused"),
     ("UC", "connection_terminated"),
+    ("OM", "connection_limit_reached"),
+    ("DO", "connection_limit_reached"),
+    ("FI", "http_request_error"),
+    ("DC", "connection_terminated"),
+    ("DR", "connection_terminated"),
     ("UO", "connection_limit_reached"),
     ("NR", "destination_not_found"),
-    ("RL", "http_request_denied"),
-    ("FI", "http_request_error"),
-    ("UAEX", "http_request_denied"),
-    ("RLSE", "proxy_internal_error"),
+    ("RL", "connection_limit_reached"),
+    ("RLSE", "connection_limit_reached"),
+    ("URX", "destination_unavailable"),
     ("SI", "http_response_timeout"),
     ("IH", "http_request_error"),
     ("DPE", "http_request_error"),
     ("UMSDR", "http_response_timeout"),
-    ("NC", "destination_unavailable"),
-    ("UPE", "http_protocol_error"),
-    ("UH", "destination_unavailable"),
-    ("DT", "connection_timeout"),
     ("NFCF", "proxy_configuration_error"),
+    ("UPE", "http_protocol_error"),
+    ("NC", "destination_unavailable"),
     ("DF", "dns_error"),
 )
 STATUS: Final = {
@@ -74,15 +78,15 @@ def compile_proxy_status(msg: Msg, proxy: Proxy) -> ProxyStatus | None:
         if error is None:
             return
         value = f"{name}; error={error}"
-        details = []
         if stream.details and not hide_details:
-            details.append(stream.details)
-        if stream.flags and not hide_flags:
-            details.append(",".join(stream.flags))
-        if details:
-            value += f'; details="{"; ".join(details)}"'
+            details = stream.details if hide_flags else f"{stream.details}; {','.join(stream.flags)}"
+            value += f'; details="{_escape(details)}"'
         response.headers.append("proxy-status", value, ", ")
         if recommended and error in STATUS:
             response.status = STATUS[error]
 
     return apply
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
