@@ -18,11 +18,8 @@ from .retry_state import LIMIT_EXCEEDED, NO, OVERFLOW, WITH_BACKOFF, YES, RetryS
 from .route_action import finalize_response
 from .timeouts import (
     MANAGERS_OWN,
-    MAX_DURATION,
-    MAX_DURATION_OPEN,
-    STREAM_IDLE,
-    STREAM_IDLE_OPEN,
     UPSTREAM_MAX_DURATION,
+    StreamTimers,
     set_timeout_headers,
     timeout_reply,
 )
@@ -40,15 +37,13 @@ class Attempts:
     __slots__ = (
         "_body_kept",
         "_count",
-        "_duration_due",
         "_global_due",
-        "_idle_due",
-        "_idle_ms",
         "_pending",
         "_requests",
         "_response",
         "_sent_anything",
         "_started_ms",
+        "_timers",
         "cluster",
         "exchange",
         "forward",
@@ -57,8 +52,8 @@ class Attempts:
         "timeouts",
     )
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+    def __init__(self, exchange: Exchange, timers: StreamTimers) -> None:
+        self.exchange, self._timers = exchange, timers
         self.stream, self.cluster, self.forward = exchange.stream, exchange.cluster, exchange.forward
         timeouts = self.timeouts = exchange.timeouts
         self.retry: RetryState | None = None
@@ -71,16 +66,9 @@ class Attempts:
         """The answer whose headers have gone downstream and whose body is not complete."""
         self._sent_anything = False
         now_ms = self._started_ms = self.stream.state.now_ms
-        self._idle_ms = self._idle_due = self._duration_due = NEVER
         runs = timeouts.global_ms and (exchange.complete or self.stream.upgrade == "websocket")
         self._global_due = now_ms + timeouts.global_ms if runs else NEVER
         self.stream.facts["attempt_count"] = 1
-
-    def set_stream_timers(self, idle_ms: float, deadline_ms: float) -> None:
-        """Run under the stream's idle and maximal duration timers too."""
-        self._idle_ms = idle_ms
-        self._idle_due = self.stream.state.now_ms + idle_ms
-        self._duration_due = deadline_ms
 
     def give_up_buffering(self) -> None:
         """The body does not fit the buffer: no retry, no internal redirect."""
@@ -117,7 +105,7 @@ class Attempts:
 
     def next_ms(self) -> float:
         """Return when something happens next."""
-        due = min(self._duration_due, self._idle_due, self._global_due)
+        due = min(self._timers.next_ms, self._global_due)
         for request in self._requests:
             due = min(due, request.due_ms, request.timer_ms)
         for at_ms, _ in self._pending:
@@ -126,10 +114,9 @@ class Attempts:
 
     def handle(self, now_ms: float) -> End | None:
         """Let the first thing that is due happen; timers go before news of the same moment."""
-        if self._duration_due <= now_ms:
-            return self._end(MAX_DURATION if self.exchange.complete else MAX_DURATION_OPEN)
-        if self._idle_due <= now_ms:
-            return self._end(STREAM_IDLE if self.exchange.complete else STREAM_IDLE_OPEN)
+        fired = self._timers.fired(now_ms)
+        if fired is not None:
+            return self._end(fired)
         if self._global_due <= now_ms:
             return self._on_global_timeout(now_ms)
         for request in self._requests:
@@ -306,7 +293,7 @@ class Attempts:
             self._clean_up()
             return response
         self._response = response
-        self._idle_due = now_ms + self._idle_ms
+        self._timers.touch(now_ms)
         return None
 
     def _set_cookies(self) -> tuple[str, ...]:

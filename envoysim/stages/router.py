@@ -19,7 +19,7 @@ from .retry import NO_RETRY, parse_uint
 from .retry_state import make_retry_state
 from .route import DirectResponse, Forward, Redirect
 from .route_action import choose_cluster, direct_reply, finalize_request, redirect_reply
-from .timeouts import Timeouts, final_timeouts, is_grpc, stream_deadline_ms, stream_idle_ms
+from .timeouts import StreamTimers, Timeouts, final_timeouts, is_grpc, stream_deadline_ms, stream_idle_ms
 from .upstream_script import Script
 from .upstream_tls import NO_OPTIONS, TransportOptions
 
@@ -92,7 +92,9 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
         headers.set("x-envoy-attempt-count", "1")
     finalize_request(stream, action, cluster.name, envoy_headers=not config.suppress_envoy_headers)
     exchange = _exchange(stream, action, config, cluster, timeouts, choice.metadata_match, grpc=grpc)
-    attempts = Attempts(exchange)
+    idle_ms = stream_idle_ms(stream, action)
+    timers = StreamTimers(deadline_ms, idle_ms, stream.state.now_ms + idle_ms, exchange.complete)
+    attempts = Attempts(exchange, timers)
     host = exchange.choose_host(None)
     if not isinstance(host, Host):
         return attempts.no_host(host)
@@ -102,7 +104,6 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
         attempts.give_up_buffering()
     mirrors = cluster.mirrors or action.mirrors
     copied = headers.copy() if mirrors and headers.get(":method") != "CONNECT" else None
-    attempts.set_stream_timers(stream_idle_ms(stream, action), deadline_ms)
     attempts.start(host)
     if copied is not None:
         send_mirrors(stream, mirrors, copied)

@@ -201,6 +201,34 @@ def stream_deadline_ms(stream: Stream, forward: Forward, *, grpc: bool) -> float
     return stream.start_ms + duration
 
 
+@dataclass(slots=True)
+class StreamTimers:
+    """The connection manager's timers of one stream: its maximal duration, and idleness since ``touch``."""
+
+    over_ms: float
+    idle_ms: float
+    idle_due_ms: float
+    complete: bool
+    """The client's request is complete: 504; else a timeout is the client's own fault: 408."""
+
+    @property
+    def next_ms(self) -> float:
+        """When the first of them fires."""
+        return min(self.over_ms, self.idle_due_ms)
+
+    def touch(self, now_ms: float) -> None:
+        """Something went downstream: idleness starts anew."""
+        self.idle_due_ms = now_ms + self.idle_ms
+
+    def fired(self, now_ms: float) -> LocalReply | None:
+        """Return the answer of the timer that has fired, if one has."""
+        if self.over_ms <= now_ms:
+            return MAX_DURATION if self.complete else MAX_DURATION_OPEN
+        if self.idle_due_ms <= now_ms:
+            return STREAM_IDLE if self.complete else STREAM_IDLE_OPEN
+        return None
+
+
 def timeout_reply(details: str, timeouts: Timeouts) -> LocalReply:
     """Return the answer to a global or per-try timeout (``onUpstreamTimeoutAbort``)."""
     body = "upstream request timeout" if timeouts.response_code == 504 else ""

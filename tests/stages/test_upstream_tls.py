@@ -63,7 +63,7 @@ def test_first_match_on_the_endpoint_then_on_the_locality_then_the_default() -> 
         transport_socket=tls_socket(sni="default"),
         transport_socket_matches=[
             {"name": "a", "match": {"mtls": "true"}, "transport_socket": tls_socket(sni="a")},
-            {"name": "b", "match": {"plain": True}, "transport_socket": {"name": "raw", "typed_config": {"@type": RAW}}},
+            {"name": "b", "match": {"plain": True}, "transport_socket": {"name": "r", "typed_config": {"@type": RAW}}},
         ],
     )
     assert found.resolve(host({"mtls": "true", "x": 1})).sni == "a"  # type: ignore[arg-type]
