@@ -21,6 +21,7 @@ from ..stages.proxy import Proxy
 from ..verify.binary import envoy_version, find_envoy
 from ..verify.compare import Difference, compare
 from ..verify.judge import Observed, judge
+from ..verify.local_address import local_address
 from ..verify.rebuild import Rebuilt, rebuild
 from ..verify.synthesis import synthesize
 from .common import load_dump
@@ -52,7 +53,7 @@ def command(arguments: tuple[str, ...], **options: Any) -> int:
     if not requests:
         raise OptionError("nothing to play", help="give a URL, --requests FILE or --generate N")
     judgement = judge(binary, made.bootstrap, requests, list(made.endpoints.values()))
-    proxy = Proxy(load([judgement.config_dump]))
+    proxy = Proxy(load([judgement.config_dump]), local_address=local_address())
     traces = run(proxy, requests, World())
     compared = [
         (seen, compare(seen, t.outcome, made.cluster_of)) for seen, t in zip(judgement.observed, traces, strict=True)

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 class Proxy:
     """A compiled dump. Everything in it is immutable; what changes lives in ``State``."""
 
-    def __init__(self, dump: Dump, runtime: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, dump: Dump, runtime: Mapping[str, str] | None = None, local_address: str | None = None
+    ) -> None:
         self.dump = dump
+        self._local_address = local_address
         self._overrides = dict(runtime or {})
         self._clusters: dict[str, Cluster | None] = {}
         self._route_configurations: dict[str, RouteConfiguration | None] = {}
@@ -45,6 +48,8 @@ class Proxy:
     @cached_property
     def local_address(self) -> str | None:
         """The node's own IP address, which a dump does not tell unless the node id holds it (``sidecar~IP~...``)."""
+        if self._local_address is not None:
+            return self._local_address
         parts = self.node.id.split("~") if self.node is not None else []
         return parts[1] if len(parts) == 4 else None
 

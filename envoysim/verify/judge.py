@@ -32,6 +32,8 @@ LOG_FIELDS: Json = {
 }
 """What the added access loggers write: the values that are compared."""
 
+FLUSH_SECONDS = 0.05
+"""Longer than it takes Envoy to flush every log (10 ms, see process.py)."""
 HCM = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 TCP_PROXY = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 
@@ -131,6 +133,7 @@ class _Logs:
         """Wait for the entry of the request just played: the last HTTP or TCP one, else the listener's."""
         deadline = time.monotonic() + seconds
         connection: Json | None = None
+        grace = 0.0
         while True:
             for kind in self.KINDS:
                 for entry in self._new_lines(kind):
@@ -141,8 +144,11 @@ class _Logs:
                         return found, kind
                     connection = entry
             if connection is not None:
-                return connection, "connection"
-            if time.monotonic() > deadline:
+                # The listener's line may be flushed before the stream's: only its absence for a while is an answer.
+                grace = grace or time.monotonic() + FLUSH_SECONDS
+                if time.monotonic() > grace:
+                    return connection, "connection"
+            elif time.monotonic() > deadline:
                 return None, ""
             time.sleep(0.004)
 

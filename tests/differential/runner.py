@@ -14,6 +14,7 @@ from envoysim.run import run
 from envoysim.stages.proxy import Proxy
 from envoysim.verify.compare import Difference, compare
 from envoysim.verify.judge import Observed, judge
+from envoysim.verify.local_address import local_address
 
 from .generate import Case
 
@@ -38,7 +39,7 @@ def play(binary: Path, case: Case) -> list[Disagreement]:
 def compare_all(case: Case, config_dump: Json, observed: Sequence[Observed]) -> list[Disagreement]:
     """Simulate the same requests on Envoy's own dump and compare one by one."""
     clusters = {endpoint: f"c{i}" for i, endpoint in enumerate(case.endpoints)}
-    traces = run(Proxy(load([config_dump])), case.requests, World())
+    traces = run(Proxy(load([config_dump]), local_address=local_address()), case.requests, World())
     found = []
     for seen, trace in zip(observed, traces, strict=True):
         if differences := compare(seen, trace.outcome, clusters):
