@@ -14,7 +14,9 @@ from ..schema import Msg, any_type, duration_ms, enum_name, unpack
 from .circuit_breakers import CircuitBreakers, compile_circuit_breakers
 from .cluster_types import ClusterType, compile_cluster_type
 from .endpoints import Endpoints, compile_endpoints
+from .error_matcher import ErrorMatcher, compile_error_matcher
 from .hash_policy import HashPolicies, compile_hash_policies
+from .health_check import HealthCheck, compile_health_check
 from .host import Host
 from .load_balancer.policy import Policy, compile_policy
 from .mirror import MirrorPolicy, compile_mirror_policies
@@ -49,7 +51,7 @@ class Cluster:
     circuit_breakers: CircuitBreakers
     transport_sockets: TransportSockets
     outlier_detection: OutlierDetection | None
-    has_health_checks: bool
+    health_check: HealthCheck | None
     http_protocol: str
     """``HTTP/1.1``, ``HTTP/2``, ``auto`` (ALPN decides) or ``downstream`` (as the client speaks)."""
     http2_max_concurrent_streams: int = DEFAULT_STREAMS
@@ -63,6 +65,7 @@ class Cluster:
     retry_policy: RetryPolicy | None = None
     mirrors: tuple[MirrorPolicy, ...] = ()
     hash_policy: HashPolicies | None = None
+    error_matcher: ErrorMatcher | None = None
     maintenance_key: str = ""
     local_cluster: str = ""
     """The cluster of the proxy's own kind, where zone-aware routing compares with it."""
@@ -116,7 +119,9 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         outlier_detection=compile_outlier_detection(msg.outlier_detection, ref.at("outlier_detection"))
         if msg.HasField("outlier_detection")
         else None,
-        has_health_checks=bool(msg.health_checks),
+        health_check=compile_health_check(msg.health_checks[0], ref.at("health_checks", 0))
+        if msg.health_checks
+        else None,
         http_protocol=protocol,
         http2_max_concurrent_streams=_streams(http2),
         max_requests_per_connection=_max_requests(msg, common),
@@ -129,6 +134,7 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         retry_policy=_cluster_retry(options, at, proxy),
         mirrors=_cluster_mirrors(options, at),
         hash_policy=_cluster_hash(options, at),
+        error_matcher=_error_matcher(options, at),
         maintenance_key=f"upstream.maintenance_mode.{msg.name}",
         local_cluster=manager.local_cluster_name if manager is not None else "",
         alt_stat_name=msg.alt_stat_name,
@@ -201,3 +207,9 @@ def _cluster_hash(options: Msg | None, ref: Ref) -> HashPolicies | None:
     if options is None or not options.hash_policy:
         return None
     return compile_hash_policies(list(options.hash_policy), ref.at("hash_policy"))
+
+
+def _error_matcher(options: Msg | None, ref: Ref) -> ErrorMatcher | None:
+    if options is None or not options.HasField("outlier_detection"):
+        return None
+    return compile_error_matcher(options.outlier_detection.error_matcher, ref.at("outlier_detection", "error_matcher"))

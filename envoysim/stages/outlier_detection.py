@@ -70,6 +70,8 @@ class Detector:
         self._interval_ms = self._time("interval_ms", config.interval_ms)
         self._next_tick_ms = self._tick_after(now_ms)
         live.clock = self.advance
+        if config.successful_active_health_check_uneject_host:
+            live.on_check_passed = self.check_passed
 
     def _tick_after(self, now_ms: float) -> float:
         return (math.floor(now_ms / self._interval_ms) + 1) * self._interval_ms
@@ -217,6 +219,12 @@ class Detector:
         monitor.reset_counters()
         self._live.set_flag(host, FAILED_OUTLIER_CHECK, False, now_ms)
         telling.step("outlier detection", self._config.ref, "{} is back at {} ms", host.endpoint, round(now_ms))
+
+    def check_passed(self, host: Host, now_ms: float, telling: Telling) -> None:
+        """An active health check passed: the host comes back at once."""
+        monitor = self._monitors.get(host)
+        if monitor is not None and monitor.ejected:
+            self._uneject(host, monitor, now_ms, telling)
 
     def _judge(self, origin: str, now_ms: float, world: World, telling: Telling) -> None:
         """Find outliers by success rate and by failure percentage (``processSuccessRateEjections``)."""

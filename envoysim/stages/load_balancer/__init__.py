@@ -13,6 +13,7 @@ from ..host import Host, coarse_health
 from .active import request_counts
 from .aggregate import choose_member
 from .context import Ask, LbContext, NoHost, Unknown
+from .dynamic_forward_proxy import NOTE, choose_named_host
 from .live_cluster import LiveCluster, live_cluster
 from .original_dst import choose_original_dst
 from .policy import Unmodelled
@@ -54,8 +55,15 @@ def _choose(cluster: Cluster, context: LbContext, ask: Ask) -> Host | NoHost | U
     if kind == "AGGREGATE":
         member = choose_member(ask)
         return _among_hosts(member.cluster, member) if isinstance(member, Ask) else member
-    if kind in ("DYNAMIC_FORWARD_PROXY", "CUSTOM"):
-        return Unknown(cluster.type.note or f"the address the name resolves to (cluster `{cluster.name}`)", cluster.ref)
+    if kind == "DYNAMIC_FORWARD_PROXY":
+        named = choose_named_host(cluster, context)
+        if isinstance(named, Host):
+            ask.telling.step("load balancer", cluster.ref, "{}: the host the request names", named.endpoint)
+            if named.address is None:
+                ask.telling.note(cluster.ref, NOTE)
+        return named
+    if kind == "CUSTOM":
+        return Unknown(f"the hosts of cluster `{cluster.name}`: {cluster.type.note}", cluster.ref)
     return _among_hosts(cluster, ask)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,7 @@ class LiveCluster:
     """One cluster's hosts, their health, and the worker's load balancer over them."""
 
     __slots__ = (
-        "_base",
-        "_extra",
+        "_flags",
         "_pending",
         "_true_sets",
         "_world_health",
@@ -47,14 +47,13 @@ class LiveCluster:
         "clock",
         "cluster",
         "host_sets",
+        "on_check_passed",
     )
 
     def __init__(self, cluster: Cluster, health: Mapping[str, str]) -> None:
         self.cluster = cluster
         self._world_health = health
-        self._base: dict[Host, frozenset[str]] = {}
-        self._extra: dict[Host, frozenset[str]] = {}
-        """Flags that outlier detection and the like have set."""
+        self._flags: dict[Host, frozenset[str]] = {}
         self._pending: dict[int, PendingUpdate] = {}
         self.balancer: Balancer = make_balancer(cluster.policy, cluster)
         self.host_sets: tuple[HostSet, ...] = ()
@@ -62,12 +61,14 @@ class LiveCluster:
         self._true_sets: tuple[HostSet, ...] = ()
         self.clock: Callable[[float, World, Telling], None] | None = None
         """Lets happen what is due by a time: outlier detection's ticks."""
+        self.on_check_passed: Callable[[Host, float, Telling], None] | None = None
+        """Told of a host that passes its health checks: outlier detection lets it back."""
         self._rebuild()
 
     def _rebuild(self) -> None:
-        """Take everything as it is now."""
+        """Start from what the dump and the world say of every host."""
         health = self._world_health
-        self._base = {host: configured_flags(host, health) for host in self.cluster.hosts}
+        self._flags = {host: configured_flags(host, health) for host in self.cluster.hosts}
         self.host_sets = self._true_sets = build_host_sets(self.cluster.endpoints, self.flags)
         self.balancer.refresh(self.host_sets)
 
@@ -79,20 +80,23 @@ class LiveCluster:
 
     def flags(self, host: Host) -> frozenset[str]:
         """Return a host's health flags as the main thread has them."""
-        extra = self._extra.get(host)
-        base = self._base.get(host, NONE)
-        return base if extra is None else base | extra
+        return self._flags.get(host, NONE)
 
     def set_flag(self, host: Host, flag: str, on: bool, now_ms: float) -> None:
         """Set or clear a health flag; the worker learns of it when updates are due."""
         self.settle(now_ms)
-        extra = self._extra.get(host, NONE)
-        extra = extra | {flag} if on else extra - {flag}
-        if extra:
-            self._extra[host] = extra
-        else:
-            self._extra.pop(host, None)
-        priority = host.priority
+        flags = self._flags[host]
+        self._flags[host] = flags | {flag} if on else flags - {flag}
+        self._changed(host.priority, now_ms)
+
+    def clear_flags(self, host: Host, flags: AbstractSet[str], now_ms: float) -> None:
+        """Clear several flags in one update."""
+        self.settle(now_ms)
+        self._flags[host] -= flags
+        self._changed(host.priority, now_ms)
+
+    def _changed(self, priority: int, now_ms: float) -> None:
+        """Give a priority's news to the worker, or let them wait (``scheduleUpdate``)."""
         sets = list(self._true_sets)
         sets[priority] = build_host_set(self.cluster.endpoints, priority, self.flags)
         self._true_sets = tuple(sets)
