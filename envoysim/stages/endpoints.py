@@ -7,7 +7,7 @@ Follows ``PriorityStateManager`` in ``source/common/upstream/upstream_impl.cc`` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from .proxy import Proxy
 
 DEFAULT_OVERPROVISIONING: Final = 140
+DUMPED_FLAGS: Final = {"UNHEALTHY": frozenset({FAILED_ACTIVE_HC}), "DEGRADED": frozenset({DEGRADED_ACTIVE_HC})}
+COARSE: Final = (
+    "the dump calls hosts UNHEALTHY without saying why: a draining host would not count against its priority; "
+    "add /clusters?format=json"
+)
 NO_ADDRESSES: Final = "addresses are resolved by DNS and are not in the dump: the endpoint is named by its host"
 
 
@@ -63,7 +68,11 @@ class Endpoints:
 
 
 def compile_endpoints(cluster: Msg, kind: str, ref: Ref, proxy: Proxy) -> Endpoints:
-    """Find the hosts of ``cluster``, whose discovery type is ``kind``."""
+    """Find the hosts of ``cluster``, whose discovery type is ``kind``.
+
+    EDS clusters are looked up by service name. For the others a dump repeats the hosts with the health they have:
+    DNS clusters take the resolved addresses from there, static ones what checks or ejections have made of a host.
+    """
     dump = proxy.dump
     service = cluster.eds_cluster_config.service_name if kind == "EDS" else ""
     dumped = dump.load_assignments.get(service or cluster.name)
@@ -72,13 +81,43 @@ def compile_endpoints(cluster: Msg, kind: str, ref: Ref, proxy: Proxy) -> Endpoi
     if kind == "EDS":
         if dumped is None:
             return Endpoints(unknown=_missing(cluster.name, dump.has_endpoints), ref=ref)
-        return compile_load_assignment(dumped.message(), dumped.ref, cluster.name, proxy, dns=False)
+        found = compile_load_assignment(dumped.message(), dumped.ref, cluster.name, proxy, dns=False)
+        return replace(found, note=_coarse(found, dump.host_statuses))
     dns = kind in ("STRICT_DNS", "LOGICAL_DNS")
     if dns and dumped is not None and dumped.message().endpoints:
         return compile_load_assignment(dumped.message(), dumped.ref, cluster.name, proxy, dns=True)
-    assignment = cluster.load_assignment
-    own = compile_load_assignment(assignment, ref.at("load_assignment"), cluster.name, proxy, dns=dns)
-    return own
+    place = ref.at("load_assignment")
+    found = compile_load_assignment(cluster.load_assignment, place, cluster.name, proxy, dns=dns)
+    if kind == "STATIC" and dumped is not None and not dump.host_statuses:
+        return _with_dumped_health(found, dumped.message())
+    return found
+
+
+def _coarse(endpoints: Endpoints, statuses: Mapping[tuple[str, str], HostStatus]) -> str:
+    """Say so where a dump's word on health may hide what counts: it knows UNHEALTHY, but not draining."""
+    vague = not statuses and any(host.eds_status == "UNHEALTHY" for host in endpoints.hosts)
+    return COARSE if vague else ""
+
+
+def _with_dumped_health(endpoints: Endpoints, dumped: Msg) -> Endpoints:
+    """Take over the health of hosts that the configuration calls healthy and the dump does not."""
+    found: dict[str, frozenset[str]] = {}
+    for group in dumped.endpoints:
+        for endpoint in group.lb_endpoints:
+            flags = DUMPED_FLAGS.get(enum_name(endpoint, "health_status"))
+            if flags:
+                found[_address(endpoint.endpoint.address)[0]] = flags
+    if not found:
+        return endpoints
+    levels = tuple(
+        replace(level, hosts=tuple(_seen(host, found.get(host.endpoint)) for host in level.hosts))
+        for level in endpoints.levels
+    )
+    return replace(endpoints, levels=levels)
+
+
+def _seen(host: Host, flags: frozenset[str] | None) -> Host:
+    return replace(host, flags=flags) if flags and not host.flags else host
 
 
 def _missing(name: str, has_section: bool) -> str:
