@@ -1,4 +1,4 @@
-"""The address Envoy takes for its own: the first of an interface that is not loopback (``Utility::getLocalAddress``)."""
+"""The address Envoy takes for its own: the first that is not loopback (``Utility::getLocalAddress``)."""
 
 from __future__ import annotations
 
