@@ -160,7 +160,7 @@ class ConnectionPool:
 
     def _open(self, outcome: Connecting, now_ms: float) -> UpstreamConnection:
         self.resources.connections += 1
-        limit = self.concurrent_limit if outcome.protocol == "HTTP/2" else 1
+        limit = 1 if outcome.protocol == "HTTP/1.1" else self.concurrent_limit
         remaining = self.max_requests_per_connection or 2**31
         return UpstreamConnection(outcome, now_ms + outcome.after_ms, limit, remaining)
 

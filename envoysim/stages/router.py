@@ -99,7 +99,12 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
     if not isinstance(host, Host):
         return attempts.no_host(host)
     _take_router_headers(stream, timeouts)
-    attempts.retry = make_retry_state(cluster.retry_policy or policy, headers)
+    policy = cluster.retry_policy or policy
+    attempts.retry = make_retry_state(policy, headers)
+    for text in policy.unmodelled:
+        stream.telling.note(policy.ref, f"not modelled: {text}")
+    for name in config.upstream_http_filters:
+        stream.telling.note(config.ref, f"upstream HTTP filter `{name}` is not modelled")
     if len(stream.body) > min(action.request_body_buffer_limit, CONNECTION_BUFFER):
         attempts.give_up_buffering()
     mirrors = cluster.mirrors or action.mirrors

@@ -19,32 +19,35 @@ CONNECTION_TERMINATION: Final = "connection termination"
 PROTOCOL_ERROR: Final = "protocol error"
 H2_RESETS: Final[Mapping[int, str]] = {7: "remote refused stream reset", 10: "remote error with CONNECT request"}
 """RST_STREAM code -> reset reason; every other code is a plain remote reset."""
-
-RESETS: Final[Mapping[str, Mapping[str, str]]] = {
-    "HTTP/1.1": {
-        "reset": CONNECTION_TERMINATION,
-        "close": CONNECTION_TERMINATION,
-        "garbage": PROTOCOL_ERROR,
-        "partial": PROTOCOL_ERROR,
-    },
-    "HTTP/2": {
-        "reset": CONNECTION_TERMINATION,
-        "close": CONNECTION_TERMINATION,
-        "garbage": CONNECTION_TERMINATION,
-        "partial": "remote reset",
-    },
+H1: Final = "HTTP/1.1"
+H1_ENDS: Final[Mapping[str, str]] = {
+    "reset": CONNECTION_TERMINATION,
+    "close": CONNECTION_TERMINATION,
+    "garbage": PROTOCOL_ERROR,
+    "partial": PROTOCOL_ERROR,
 }
-"""Protocol -> action -> reset reason."""
+H2_ENDS: Final[Mapping[str, str]] = {
+    "reset": CONNECTION_TERMINATION,
+    "close": CONNECTION_TERMINATION,
+    "garbage": CONNECTION_TERMINATION,
+    "partial": "remote reset",
+}
+"""Action -> reset reason, by what the upstream speaks; HTTP/3 is taken for HTTP/2."""
 
 
 def early_reset(behaviour: Behaviour, protocol: str) -> tuple[str, bool] | None:
     """Return the reset reason of a behaviour that answers nothing, and whether the connection goes with it."""
     action = behaviour.action
     if action in ("reset", "close", "garbage"):
-        return RESETS[protocol][action], True
-    if action == "h2_reset" and protocol == "HTTP/2":
+        return (H1_ENDS if protocol == H1 else H2_ENDS)[action], True
+    if action == "h2_reset" and protocol != H1:
         return H2_RESETS.get(behaviour.reset_code, "remote reset"), False
     return None
+
+
+def late_reset(protocol: str) -> str:
+    """Return the reset reason of an answer that is cut within its body."""
+    return (H1_ENDS if protocol == H1 else H2_ENDS)["partial"]
 
 
 def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response | LocalReply | None:
@@ -62,9 +65,9 @@ def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response
     method, upgrade = stream.headers.get(":method"), _upgrade(stream)
     if method == "HEAD" or status in (204, 304):
         body = ""
-    if body == ECHO and (method == "CONNECT" or status == 101 or (upgrade and protocol == "HTTP/2")):
+    if body == ECHO and (method == "CONNECT" or status == 101 or (upgrade and protocol != H1)):
         body = ""  # nobody echoes into a tunnel
-    if protocol == "HTTP/2":
+    if protocol != H1:
         if status == 101:
             return None
         if upgrade and status == 200:

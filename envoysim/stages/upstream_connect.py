@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PLAIN_CONNECT: Final[Mapping[str, Connecting]] = {
     "HTTP/1.1": Connecting(protocol="HTTP/1.1"),
     "HTTP/2": Connecting(protocol="HTTP/2"),
+    "HTTP/3": Connecting(protocol="HTTP/3"),
     "TCP": Connecting(protocol="TCP"),
     "auto": Connecting(protocol="HTTP/1.1"),
 }
@@ -68,7 +69,7 @@ def mismatch(script: Script, world: World, cluster: Cluster, host: Host, protoco
 
 
 def upstream_protocol(cluster: Cluster, downstream: str) -> str:
-    """Return ``HTTP/1.1``, ``HTTP/2`` or ``auto`` (decided by ALPN) (``ClusterInfoImpl::upstreamHttpProtocol``)."""
+    """Return the HTTP version, or ``auto`` where ALPN decides (``ClusterInfoImpl::upstreamHttpProtocol``)."""
     mode = cluster.http_protocol
     if mode == "downstream":
         return {"HTTP/1.0": "HTTP/1.1", "HTTP/3": "HTTP/2"}.get(downstream, downstream)
@@ -78,7 +79,7 @@ def upstream_protocol(cluster: Cluster, downstream: str) -> str:
 def new_pool(cluster: Cluster, resources: ResourceManager, protocol: str) -> ConnectionPool:
     """Make the pool for one host and one set of options."""
     resources.pools += 1
-    limit = cluster.http2_max_concurrent_streams if protocol in ("HTTP/2", "auto") else 1
+    limit = 1 if protocol in ("HTTP/1.1", "TCP") else cluster.http2_max_concurrent_streams
     return ConnectionPool(resources, limit, cluster.max_requests_per_connection)
 
 

@@ -20,13 +20,15 @@ from .connection_pool import ConnectionPool, Ticket
 from .exchange import Exchange, Reset
 from .host_reports import report
 from .route_action import rewrite_host_after_choice
-from .upstream_answer import PROTOCOL_ERROR, RESETS, closes_connection, early_reset, make_answer
+from .upstream_answer import H1, PROTOCOL_ERROR, closes_connection, early_reset, late_reset, make_answer
 from .upstream_connect import connect, connecting, mismatch, new_pool, upstream_protocol
 
 if TYPE_CHECKING:
     from .circuit_breakers import ResourceManager
     from .cluster import Cluster
     from .load_balancer import Host
+    from .stream import Stream
+    from .upstream_script import Script
 
 NEVER: Final = math.inf
 
@@ -74,6 +76,7 @@ class UpstreamRequest:
         key = ("pool", cluster.name, host.endpoint, exchange.forward.priority, protocol, options, downstream)
         pool = self.pool = stream.state.slot(key, lambda: new_pool(cluster, resources, protocol))
         outcome = connecting(exchange.script, cluster, host, protocol, options)
+        _assume(stream, cluster, host, exchange.script)
         if outcome.failure:
             pool.close_all()
         self.ticket = pool.new_stream(outcome, now_ms)
@@ -169,11 +172,11 @@ class UpstreamRequest:
     def _note_sent(self, result: str) -> None:
         stream, protocol = self.exchange.stream, self.protocol
         headers = stream.headers
-        hidden = NOT_LISTED_H2 if protocol == "HTTP/2" else NOT_LISTED
+        hidden = NOT_LISTED if protocol == H1 else NOT_LISTED_H2
         sent: Pairs = tuple([p for p in headers.items if p[0][0] != ":" and p[0] not in hidden])
         if self.number > 1:
             sent = tuple([(n, "*") if n in CLOCK_HEADERS else (n, v) for n, v in sent])
-        upgraded = protocol == "HTTP/2" and bool(stream.upgrade) and "upgrade" in headers
+        upgraded = protocol != H1 and bool(stream.upgrade) and "upgrade" in headers
         self.record = Attempt(
             self.cluster.name,
             self.host.endpoint,
@@ -198,7 +201,7 @@ class UpstreamRequest:
         if reset is not None:
             return self._reset(*reset, now_ms)
         if not self.awaiting_headers:  # headers went by already: this is the cut within the body
-            return self._reset(RESETS[self.protocol]["partial"], True, now_ms)
+            return self._reset(late_reset(self.protocol), True, now_ms)
         answer = make_answer(behaviour, self.exchange.stream, self.protocol)
         if answer is None:
             return self._reset(PROTOCOL_ERROR, False, now_ms)
@@ -216,7 +219,7 @@ class UpstreamRequest:
                 self.per_try_idle_due_ms = now_ms + self.exchange.timeouts.per_try_idle_ms
                 self._note_timers()
         else:
-            self.finish(now_ms, close=self.protocol != "HTTP/2" and closes_connection(answer))
+            self.finish(now_ms, close=self.protocol == H1 and closes_connection(answer))
         return answer
 
     def _reset(self, reason: str, close: bool, now_ms: float) -> Reset:
@@ -231,7 +234,7 @@ class UpstreamRequest:
             return
         if self.record is not None and not self.record.result:
             self.record.result = result
-        self.finish(now_ms, close=self.protocol != "HTTP/2")
+        self.finish(now_ms, close=self.protocol in (H1, "TCP"))
 
     def finish(self, now_ms: float, *, close: bool) -> None:
         """Give the connection back, or the place in the queue."""
@@ -246,6 +249,17 @@ class UpstreamRequest:
             pool.release(ticket.connection, now_ms, close=close)
         else:
             pool.cancel(ticket)
+
+
+def _assume(stream: Stream, cluster: Cluster, host: Host, script: Script) -> None:
+    """Say what is taken for granted about the connection."""
+    socket = cluster.transport_sockets.resolve(host)
+    if socket.note:
+        stream.telling.note(socket.ref, socket.note)
+    if socket.has_validation and script.nature(host.endpoint, cluster.name).tls is None:
+        text = f"{host.endpoint} shows a certificate that cluster `{cluster.name}` accepts"
+        if text not in stream.telling.assumed:
+            stream.telling.assumed.append(text)
 
 
 def _resources(cluster: Cluster, exchange: Exchange) -> ResourceManager:

@@ -73,7 +73,7 @@ def compile_router(msg: Msg, ref: Ref, proxy: Proxy) -> RouterFilter:
         msg.suppress_envoy_headers,
         msg.respect_expected_rq_timeout,
         tuple(name.lower() for name in msg.strict_check_headers),
-        tuple(f.name for f in msg.upstream_http_filters),
+        tuple(f.name for f in msg.upstream_http_filters if not f.name.endswith("upstream_codec")),
     )
 
 
