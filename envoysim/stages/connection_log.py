@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def write_connection_log(context: Context, end: TcpEnd | Aborted, own: Sequence[AccessLogger] = ()) -> None:
-    """Leave the lines with the connection: those of the filter that ended it (``own``), then the listener's."""
+    """Leave the lines with the connection: the listener's, then those of the filter that ended it (``own``)."""
     connection = context.connection
-    loggers = tuple(chain(own, connection.listener.access_loggers))
+    loggers = tuple(chain(connection.listener.access_loggers, own))
     if not loggers:
         return
     stream = context.as_stream()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from ..model.headers import HeaderMap
 from ..model.reply import Aborted
-from .rbac_engine import Engine
+from .rbac_engine import Decision, Engine
 from .rbac_rules import connection_subject
 from .set_filter_state import FilterStateValue
 from .stream import Stream
@@ -47,6 +47,7 @@ class Context:
 
     def as_stream(self) -> Stream:
         """Return the connection as formats see it: a stream without a request, which shares its filter state."""
+        facts: dict[str, object] = {"connection_termination_details": self.connection.termination_details}
         return Stream(
             self.proxy,
             self.world,
@@ -63,6 +64,7 @@ class Context:
             filter_state=self.connection.filter_state,
             metadata=self.connection.metadata,
             start_ms=self.state.now_ms,
+            facts=facts,
         )
 
 
@@ -70,7 +72,7 @@ class NetworkFilter(Protocol):
     """A compiled network filter that does not end the chain."""
 
     def on_new_connection(self, context: Context) -> Aborted | None:
-        """Meet the connection; ``None`` goes on."""
+        """Meet the connection, before any TLS handshake; ``None`` goes on."""
 
     def on_data(self, context: Context) -> Aborted | None:
         """Meet the client's first bytes; ``None`` goes on."""
@@ -125,14 +127,13 @@ class SetFilterState:
     on_bytes: tuple[FilterStateValue, ...]
 
     def on_new_connection(self, context: Context) -> Aborted | None:
-        """Set what is known now; a handshake is over where the chain terminates TLS."""
-        values = self.on_connection + (self.on_handshake if context.connection.tls else ())
-        self._set(values, context)
+        """Set what is known before a handshake."""
+        self._set(self.on_connection, context)
         return None
 
     def on_data(self, context: Context) -> Aborted | None:
-        """Set what waits for data."""
-        self._set(self.on_bytes, context)
+        """Set what waits for the handshake, and for data."""
+        self._set((*(self.on_handshake if context.connection.tls else ()), *self.on_bytes), context)
         return None
 
     def _set(self, values: tuple[FilterStateValue, ...], context: Context) -> None:
@@ -158,12 +159,16 @@ class NetworkRbac:
     def on_data(self, context: Context) -> Aborted | None:
         """Ask the shadow rules, then those that count."""
         if self.shadow is not None:
-            self._allows(self.shadow, "shadow_", context)
-        if self.engine is None or self._allows(self.engine, "", context):
+            self._decide(self.shadow, "shadow_", context)
+        if self.engine is None:
             return None
+        decision = self._decide(self.engine, "", context)
+        if decision.allowed:
+            return None
+        context.connection.termination_details = decision.details
         return Aborted("eof")
 
-    def _allows(self, engine: Engine, prefix: str, context: Context) -> bool:
+    def _decide(self, engine: Engine, prefix: str, context: Context) -> Decision:
         telling, subject = context.telling, connection_subject(context.connection)
         for ref, text in engine.notes:
             telling.note(ref, text)
@@ -184,7 +189,7 @@ class NetworkRbac:
             metadata["shadow_engine_result"] = "allowed" if decision.allowed else "denied"
             if decision.policy:
                 metadata["shadow_effective_policy_id"] = decision.policy
-        return decision.allowed
+        return decision
 
 
 @dataclass(frozen=True, slots=True)

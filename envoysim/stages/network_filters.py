@@ -1,7 +1,7 @@
 """From the chosen filter chain to what ends it: the connection manager, a TCP proxy, or a closed connection.
 
-``onNewConnection`` of every filter comes first, then the client's first bytes go through them: a filter that decides on
-data (RBAC) decides after a tcp_proxy behind it has connected.
+Every filter meets the new connection first, and a tcp_proxy connects then. The TLS handshake follows, and only then do
+the client's first bytes go through the filters: one that decides on data (RBAC) comes after the upstream connection.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def run_network_filters(
         write_connection_log(context, not_found)
         return not_found
     connection.filter_chain = chain
-    end = shake_hands(chain.transport, connection, telling) or (yield from _run(chain, context))
+    end = yield from _run(chain, context)
     if isinstance(end, Aborted):
         write_connection_log(context, end)
     elif isinstance(end, TcpEnd):
@@ -185,12 +185,14 @@ def _run(chain: FilterChain, context: Context) -> Story[HttpConnectionManager | 
     passing: list[NetworkFilter] = []
     for entry in chain.filters:
         if isinstance(entry, HttpConnectionManager):
-            telling.step(STAGE, entry.ref, "HTTP connection manager")
-            return _meet_data(passing, context) or entry
+            ended = _meet_data(chain, passing, context)
+            if ended is None:
+                telling.step(STAGE, entry.ref, "HTTP connection manager")
+            return ended or entry
         if isinstance(entry, TcpProxy):
-            return (yield from proxy_tcp(entry, context, partial(_meet_data, passing, context)))
+            return (yield from proxy_tcp(entry, context, partial(_meet_data, chain, passing, context)))
         if isinstance(entry, Answers | UnknownEnd):
-            return _meet_data(passing, context) or _end(entry, context)
+            return _meet_data(chain, passing, context) or _end(entry, context)
         ended = entry.on_new_connection(context)
         if ended is not None:
             return ended
@@ -202,8 +204,11 @@ def _run(chain: FilterChain, context: Context) -> Story[HttpConnectionManager | 
     return Aborted("unknown", (), "a filter that ends the chain")
 
 
-def _meet_data(passing: Sequence[NetworkFilter], context: Context) -> Aborted | None:
-    """Take the client's first bytes through the filters before the last one; a silent client sends none."""
+def _meet_data(chain: FilterChain, passing: Sequence[NetworkFilter], context: Context) -> Aborted | None:
+    """Shake hands, and take the first bytes through the filters before the last one; a silent client sends none."""
+    failed = shake_hands(chain.transport, context.connection, context.telling)
+    if failed is not None:
+        return failed
     if context.client_is_silent:
         return None
     for entry in passing:
@@ -220,7 +225,7 @@ def _end(entry: Answers | UnknownEnd, context: Context) -> TcpEnd | Aborted:
         return Aborted("unknown", (), f"what `{entry.name}` ({entry.kind}) answers")
     if entry.text is not None:
         context.telling.step(STAGE, entry.ref, "`{}` sends its text and closes", entry.name)
-        return TcpEnd(closed="eof", body=entry.text)
+        return TcpEnd(closed="eof", details="direct_response", body=entry.text)
     context.telling.step(STAGE, entry.ref, "`{}` sends back what it gets", entry.name)
     return TcpEnd(body=context.request.body)
 

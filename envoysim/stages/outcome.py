@@ -83,6 +83,7 @@ def tell_closed(connection: DownstreamConnection | None, end: Aborted) -> Outcom
         outcome.unknown, outcome.response_code_details = end.details, None
     if connection is not None:
         outcome.listener = connection.listener.name
+        outcome.access_log = tuple(connection.access_log)
         chain = connection.filter_chain
         outcome.filter_chain = chain.name if chain is not None else None
     return outcome
@@ -95,6 +96,8 @@ def tell_tcp(connection: DownstreamConnection, end: TcpEnd) -> Outcome:
         status=end.status,
         closed=end.closed,  # type: ignore[arg-type]  # the contract's words
         response_flags=end.flags,
+        response_code_details=end.details,
+        access_log=tuple(connection.access_log),
         listener=connection.listener.name,
         filter_chain=chain.name if chain is not None else None,
         cluster=end.cluster,

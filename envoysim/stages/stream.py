@@ -91,6 +91,8 @@ class DownstreamConnection:
     """A PROXY header that nobody has read yet stands before everything else."""
     waited_ms: float = 0.0
     """How long listener filters waited for bytes that did not come."""
+    termination_details: str | None = None
+    """Why a network filter closed the connection (CONNECTION_TERMINATION_DETAILS)."""
     access_log: Sequence[str] = ()
     """What the connection's own loggers write, where it did not become a request."""
     transport_protocol: str = "raw_buffer"

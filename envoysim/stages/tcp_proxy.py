@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from ..model.outcome import Attempt
@@ -77,6 +77,7 @@ class TcpEnd:
     cluster: str | None = None
     endpoint: str | None = None
     flags: tuple[str, ...] = ()
+    details: str | None = None
     closed: str | None = None
     attempts: tuple[Attempt, ...] = ()
     status: int | None = None
@@ -299,30 +300,25 @@ class _Session:
     def _answered(self, answer: Answer) -> TcpEnd:
         if answer.reset:
             self._flag("UR")
-        host = self.host
-        return TcpEnd(
-            self.cluster.observability_name,
-            host.endpoint if host is not None else None,
-            tuple(self.flags),
-            answer.closed,
-            tuple(self.attempts),
-            answer.status,
-            answer.headers,
-            answer.body,
-            answer.trailers,
+        return replace(
+            self._end(answer.closed),
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            trailers=answer.trailers,
         )
 
     def _flag(self, flag: str) -> None:
         if flag not in self.flags:
             self.flags.append(flag)
 
-    def _end(self, closed: str, flags: tuple[str, ...] = ()) -> TcpEnd:
+    def _end(self, closed: str | None, flags: tuple[str, ...] = ()) -> TcpEnd:
         for flag in flags:
             self._flag(flag)
         return TcpEnd(
-            self.cluster.observability_name,
-            self.host.endpoint if self.host is not None else None,
-            tuple(self.flags),
-            closed,
-            tuple(self.attempts),
+            cluster=self.cluster.observability_name,
+            endpoint=self.host.endpoint if self.host is not None else None,
+            flags=tuple(self.flags),
+            closed=closed,
+            attempts=tuple(self.attempts),
         )

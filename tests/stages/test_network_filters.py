@@ -206,6 +206,24 @@ def test_tls_passes_through(nature: Upstream, status: int | None, protocol: str 
     assert outcome.endpoint == E1
 
 
+def test_tcp_proxy_connects_before_the_handshake() -> None:
+    outcome = play(chain(tcp(), **tls_socket())).outcome
+    assert ends(outcome) == (None, "tls", ())
+    assert (outcome.cluster, outcome.endpoint, outcome.attempts) == ("c", E1, ())
+    assert play(chain(tcp(cluster="no"), **tls_socket())).outcome.response_flags == ("NC",)
+
+
+FILE = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"
+
+
+def test_connections_are_logged() -> None:
+    text = "%UPSTREAM_CLUSTER% %RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS%"
+    config = {"@type": FILE, "path": "/dev/stdout", "log_format": {"text_format_source": {"inline_string": text}}}
+    proxy = tcp(access_log=[{"name": "file", "typed_config": config}])
+    assert play(chain(proxy)).outcome.access_log == ("c - -",)
+    assert play(chain(DENY_ALL, proxy)).outcome.access_log == ("c - rbac_access_denied_matched_policy[p]",)
+
+
 def test_plaintext_at_a_tls_endpoint() -> None:
     outcome = play(chain(tcp()), world=World(upstreams={E1: Upstream(tls=True)})).outcome
     assert ends(outcome) == (None, "eof", ())
