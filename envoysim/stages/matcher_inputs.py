@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..match.query_parameter_matcher import parse_and_decode_query
-from ..match.value_matcher import MISSING, metadata_value
+from ..match.value_matcher import metadata_value
 from ..schema import Msg
-from .matcher_tree import Input, InputTable
+from .matcher_predicate import Input, InputTable
 
 if TYPE_CHECKING:
     from .stream import DownstreamConnection, Stream
@@ -47,12 +47,7 @@ def _query_parameter(msg: Msg) -> Input:
 
 def _dynamic_metadata(msg: Msg) -> Input:
     filter_name, path = msg.filter, tuple(segment.key for segment in msg.path)
-
-    def read(stream: Any) -> object:
-        value = metadata_value(stream.metadata, filter_name, path)
-        return None if value is MISSING else value
-
-    return read
+    return lambda data: metadata_value(data.metadata, filter_name, path)
 
 
 def _filter_state(msg: Msg) -> Input:
@@ -64,8 +59,8 @@ def _filter_state(msg: Msg) -> Input:
         if value is None and connection is not None:
             value = connection.filter_state.get(key)
         if field and isinstance(value, Mapping):
-            return value.get(field)
-        return value
+            value = value.get(field)
+        return None if value is None else str(value)
 
     return read
 

@@ -8,37 +8,22 @@ shorter prefix, IP and server name trees the next wider entry, an exact map take
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..match.cidr_range import CidrRange, compile_cidr_range, compile_ip_list, parse_ip
-from ..match.string_matcher import compile_string_matcher
-from ..match.value_matcher import MISSING, compile_value_matcher
+from ..match.cidr_range import CidrRange, compile_cidr_range, parse_ip
+from ..match.value_matcher import MISSING
 from ..model.ref import Ref
 from ..schema import Msg, any_type, unpack
+from .matcher_predicate import Input, InputCompiler, InputTable, Predicate, compile_predicate
 
 A = TypeVar("A")
-Input = Callable[[Any], object]
-"""Reads one value from the data: text, plain Python for metadata, ``None`` for nothing there."""
-InputTable = Mapping[str, Callable[[Msg], Input]]
-"""Full type name of an input -> how to compile it."""
 
 
 @dataclass(slots=True)
 class _Compiler(Generic[A]):
-    inputs: InputTable
+    inputs: InputCompiler
     action: Callable[[Msg, Ref], A]
-    notes: list[tuple[Ref, str]] = field(default_factory=list)
-
-    def input(self, config: Msg, ref: Ref) -> Input:
-        """Compile a data input; an unknown one gives nothing and a note."""
-        kind = any_type(config.typed_config)
-        make = self.inputs.get(kind)
-        if make is None:
-            self.notes.append((ref, f"matcher input `{kind or config.name}` is not modelled: it gives nothing"))
-            return _nothing
-        inner = unpack(config.typed_config)
-        return make(inner)
 
     def on_match(self, msg: Msg, ref: Ref) -> OnMatch[A] | None:
         kind = msg.WhichOneof("on_match")
@@ -93,14 +78,6 @@ class Tree(Protocol[A]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Predicate:
-    """A condition: ``test`` decides, ``words`` says what is wanted and what is there."""
-
-    test: Callable[[Any], bool]
-    words: Callable[[Any], str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class MatcherList(Generic[A]):
     """``matcher_list``: the first predicate that passes and leads to a decision."""
 
@@ -140,7 +117,7 @@ class MatcherMap(Generic[A]):
     def find(self, data: Any, skipped: list[Found[A]]) -> Found[A] | None:
         """Try the entries; then ``on_no_match``."""
         value = self.read(data)
-        if value is not None:
+        if value is not None and value is not MISSING:
             for on_match in self.lookup(str(value)):
                 found = on_match.follow(data, skipped)
                 if found is not None:
@@ -179,9 +156,9 @@ def compile_matcher_tree(msg: Msg, ref: Ref, inputs: InputTable, action: Callabl
 
     ``action`` compiles a ``TypedExtensionConfig`` found at a place.
     """
-    compiler = _Compiler(inputs, action)
+    compiler = _Compiler(InputCompiler(inputs), action)
     root = compile_tree(msg, ref, compiler)
-    return MatcherTree(ref, root, tuple(compiler.notes))
+    return MatcherTree(ref, root, tuple(compiler.inputs.notes))
 
 
 def compile_tree(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Tree[A]:
@@ -192,7 +169,7 @@ def compile_tree(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Tree[A]:
     entries = tuple(
         (
             at := ref.at("matcher_list", "matchers", i),
-            compile_predicate(m.predicate, at.at("predicate"), compiler),
+            compile_predicate(m.predicate, at.at("predicate"), compiler.inputs),
             compiler.on_match(m.on_match, at.at("on_match")),
         )
         for i, m in enumerate(msg.matcher_list.matchers)
@@ -203,7 +180,7 @@ def compile_tree(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Tree[A]:
 def _compile_map(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Tree[A]:
     tree = msg.matcher_tree
     at = ref.at("matcher_tree")
-    read = compiler.input(tree.input, at.at("input"))
+    read = compiler.inputs.compile(tree.input, at.at("input"))
     kind = tree.WhichOneof("tree_type")
     keys: tuple[str, ...] = ()
     lookup: Callable[[str], Sequence[OnMatch[A]]] = _no_entries
@@ -244,7 +221,7 @@ def _custom_map(
         return _ip_map(inner, at, compiler)
     if inner is not None and kind == "xds.type.matcher.v3.ServerNameMatcher":
         return _server_name_map(inner, at, compiler)
-    compiler.notes.append((ref, f"custom matcher `{kind or config.name}` is not modelled: nothing matches"))
+    compiler.inputs.notes.append((ref, f"custom matcher `{kind or config.name}` is not modelled: nothing matches"))
     return (), _no_entries
 
 
@@ -289,68 +266,8 @@ def _server_name_map(
     return tuple(table), lookup
 
 
-def compile_predicate(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Predicate:
-    """Compile a predicate of a matcher list."""
-    kind = msg.WhichOneof("match_type")
-    if kind == "single_predicate":
-        return _single(msg.single_predicate, ref.at(kind), compiler)
-    if kind == "not_matcher":
-        inner = compile_predicate(msg.not_matcher, ref.at(kind), compiler)
-        return Predicate(lambda data: not inner.test(data), lambda data: "must not hold, but does")
-    if kind in ("or_matcher", "and_matcher"):
-        parts = tuple(
-            compile_predicate(p, ref.at(kind, "predicate", i), compiler)
-            for i, p in enumerate(getattr(msg, kind).predicate)
-        )
-        if kind == "or_matcher":
-            return Predicate(
-                lambda data: any(p.test(data) for p in parts), lambda data: "; ".join(p.words(data) for p in parts)
-            )
-        return Predicate(
-            lambda data: all(p.test(data) for p in parts),
-            lambda data: next((p.words(data) for p in parts if not p.test(data)), ""),
-        )
-    return Predicate(lambda data: False, lambda data: "the predicate is empty")
-
-
-def _single(msg: Msg, ref: Ref, compiler: _Compiler[A]) -> Predicate:
-    read = compiler.input(msg.input, ref.at("input"))
-    name = any_type(msg.input.typed_config).rsplit(".", 1)[-1] or msg.input.name
-    if msg.WhichOneof("matcher") == "value_match":
-        matcher = compile_string_matcher(msg.value_match, ref.at("value_match"))
-        if matcher.note:
-            compiler.notes.append((ref, matcher.note))
-        test: Callable[[object], bool] = lambda value: value is not None and matcher.matches(str(value))  # noqa: E731
-        wanted = matcher.wanted
-    else:
-        test, wanted = _custom_test(msg.custom_match, ref.at("custom_match"), compiler)
-
-    def words(data: Any) -> str:
-        value = read(data)
-        return f"{name} wants {wanted}, is {'missing' if value is None else f'`{value}`'}"
-
-    return Predicate(lambda data: test(read(data)), words)
-
-
-def _custom_test(config: Msg, ref: Ref, compiler: _Compiler[A]) -> tuple[Callable[[object], bool], str]:
-    kind, inner = any_type(config.typed_config), unpack(config.typed_config)
-    if inner is not None and kind == "envoy.extensions.matching.input_matchers.ip.v3.Ip":
-        ranges = compile_ip_list(inner.cidr_ranges)
-        words = " or ".join(f"`{r.text}`" for r in ranges.ranges)
-        return (lambda value: value is not None and ranges.contains(str(value))), f"an address in {words}"
-    if inner is not None and kind == "envoy.extensions.matching.input_matchers.metadata.v3.Metadata":
-        matcher = compile_value_matcher(inner.value, ref)
-        invert = inner.invert
-        return (
-            lambda value: matcher.matches(MISSING if value is None else value) != invert
-        ), f"{'not ' if invert else ''}{matcher.wanted}"
-    compiler.notes.append((ref, f"input matcher `{kind or config.name}` is not modelled: it matches nothing"))
-    return (lambda value: False), f"`{config.name}` (not modelled)"
-
-
-def _nothing(data: Any) -> None:
-    return None
-
-
 def _no_entries(value: str) -> tuple[()]:
     return ()
+
+
+__all__ = ["Found", "Input", "InputTable", "MatcherTree", "compile_matcher_tree"]

@@ -99,7 +99,7 @@ def compile_host_rewrite(msg: Msg, ref: Ref) -> HostRewrite | None:
         rewrite = msg.host_rewrite_path_regex
         return HostRewrite(path_regex=compile_regex(rewrite.pattern.regex), substitution=rewrite.substitution)
     if "host_rewrite" in msg.DESCRIPTOR.fields_by_name and msg.host_rewrite:
-        return HostRewrite(formatter=compile_format(msg.host_rewrite, ref.at("host_rewrite")))
+        return HostRewrite(formatter=compile_format(msg.host_rewrite, ref.at("host_rewrite"), omit_empty=False))
     return None
 
 

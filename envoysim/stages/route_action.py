@@ -118,6 +118,9 @@ def finalize_response(stream: Stream, response: Response) -> None:
             mutations.apply(response.headers, stream, response)
     for mutations in _levels(stream, "response_mutations"):
         mutations.apply(response.headers, stream, response)
+    action = route.action
+    if isinstance(action, DirectResponse) and action.content_type and response.details == DETAILS:
+        response.headers.set("content-type", action.content_type)  # the format's, whatever the mutations say
 
 
 def _levels(stream: Stream, name: str) -> list[HeaderMutations]:
@@ -149,7 +152,5 @@ def direct_reply(stream: Stream, direct: DirectResponse) -> LocalReply:
     headers: tuple[tuple[str, str], ...] = ()
     if (direct.status == 201 or 300 <= direct.status < 400) and ":path" in stream.headers:
         headers = (("location", new_uri(None, stream)),)
-    if direct.content_type:
-        headers += (("content-type", direct.content_type),)
     stream.telling.step("route action", direct.ref, "direct response {}", direct.status)
     return LocalReply(direct.status, DETAILS, body, headers=headers)
