@@ -149,13 +149,13 @@ class ChainTree:
         names = _one(destinations.find(connection.local.ip), pick)
         if names is None:
             return None
-        transports = next((names[n] for n in server_name_candidates(connection.server_name) if n in names), None)
+        transports = names.get(connection.server_name) or _of_wildcards(names, connection.server_name)
         if transports is None:
             return None
         protocols = transports.get(connection.transport_protocol) or transports.get("")
         if protocols is None:
             return None
-        direct = next((protocols[p] for p in connection.application_protocols if p in protocols), protocols.get(""))
+        direct = _of_offered(protocols, connection.application_protocols)
         if direct is None:
             return None
         types = _one(direct.find(connection.direct_remote.ip), pick)
@@ -168,6 +168,22 @@ class ChainTree:
         if ports is None:
             return None
         return ports.get(connection.remote.port) or ports.get(0)
+
+
+def _of_wildcards(names: ServerNames, server_name: str) -> dict[str, Protocols] | None:
+    """Take the longest wildcard that covers the name, else the chains without names."""
+    for candidate in server_name_candidates(server_name):
+        if candidate in names:
+            return names[candidate]
+    return None
+
+
+def _of_offered(protocols: Protocols, offered: tuple[str, ...]) -> Prefixes[SourceTypes] | None:
+    """Take the first protocol of the client's list that some chain names, else the chains without any."""
+    for protocol in offered:
+        if protocol in protocols:
+            return protocols[protocol]
+    return protocols.get("")
 
 
 def _one(branches: tuple[T, ...], pick: Pick) -> T | None:
