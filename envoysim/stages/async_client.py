@@ -6,7 +6,7 @@ endpoint meets its standing behaviours; those scripted for the client's request 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ..model.behaviour import ECHO
@@ -16,7 +16,7 @@ from ..model.reply import LocalReply, Response
 from ..model.request import Request
 from ..schema import Msg, new
 from .route import Route, compile_route
-from .route_forward import Inherited
+from .route_forward import Forward, Inherited
 from .router import forward
 from .stream import Stream
 
@@ -48,12 +48,13 @@ def compile_async_service(
     action = msg.route
     action.cluster = cluster
     action.timeout.seconds, action.timeout.nanos = timeout_ms // 1000, timeout_ms % 1000 * 1_000_000
-    # No connection manager: none of its timers runs for such a request.
-    action.idle_timeout.SetInParent()
-    action.max_stream_duration.max_stream_duration.SetInParent()
     if retry_policy is not None:
         _convert_retry_policy(retry_policy, action.retry_policy)
-    return AsyncService(cluster, compile_route(msg, ref, Inherited(), proxy), RouterFilter(ref))
+    route = compile_route(msg, ref, Inherited(), proxy)
+    assert isinstance(route.action, Forward)
+    # No connection manager: none of its timers runs for such a request.
+    untimed = replace(route.action, idle_timeout_ms=0.0, max_stream_duration_ms=0.0)
+    return AsyncService(cluster, replace(route, action=untimed), RouterFilter(ref))
 
 
 def _convert_retry_policy(core: Msg, route: Msg) -> None:

@@ -18,7 +18,7 @@ from ...schema import Msg
 from .base import DecoderOnly, FilterModule, Verdict
 from .data_source import REDACTED
 from .query_params import remove_param
-from .verdicts import given_verdict
+from .verdicts import assume, given_verdict
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
@@ -98,7 +98,7 @@ class ApiKeyAuth(DecoderOnly):
         if isinstance(route, ApiKeyConfig) and route.allowed_clients and client not in route.allowed_clients:
             if client != REDACTED:
                 return _deny(stream, ref, 403, "client_not_allowed", f"client `{client}` is not among the allowed ones")
-            stream.telling.note(ref, "the key's client is not in the dump: taken as one of the allowed ones")
+            assume(stream, ref, "the key's client is not in the dump: taken as one of the allowed ones")
         if forwarding is not None:
             header, hide = forwarding
             if header:
@@ -115,7 +115,7 @@ def _unknown_client(stream: Stream, ref: Ref, credentials: Mapping[str, str]) ->
     """The keys are redacted: the user decides, else the key counts as valid."""
     given = given_verdict(stream, "api_key_auth")
     if given is None:
-        stream.telling.note(ref, "the credentials are redacted in the dump: the key is taken as valid")
+        assume(stream, ref, "the credentials are redacted in the dump: the key is taken as valid")
         return credentials[REDACTED]
     return (given.rest or credentials[REDACTED]) if given.word == "allow" else None
 

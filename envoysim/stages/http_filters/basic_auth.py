@@ -19,7 +19,7 @@ from ...schema import Msg
 from .base import DecoderOnly, FilterModule, Verdict
 from .data_source import read_data_source
 from .original_uri import original_uri
-from .verdicts import given_verdict
+from .verdicts import assume, given_verdict
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
@@ -98,7 +98,7 @@ def _unknown_users(stream: Stream, users: Users) -> bool:
     """The users are redacted: the user of the simulator decides, else the credentials count as valid."""
     given = given_verdict(stream, "basic_auth")
     if given is None:
-        stream.telling.note(users.ref, "the users are not in the dump: the credentials are taken as valid")
+        assume(stream, users.ref, "the users are not in the dump: the credentials are taken as valid")
     return given is None or given.word == "allow"
 
 

@@ -17,7 +17,7 @@ from ..async_client import ask
 from ..runtime import ALL, RuntimeFraction, compile_runtime_fraction
 from .base import FilterModule, Verdict
 from .ext_authz_service import ERROR, CheckResult, HttpService, NameTest, compile_http_service, compile_name_test
-from .verdicts import given_verdict
+from .verdicts import assume, given_verdict
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
@@ -147,7 +147,7 @@ class ExtAuthz:
     def _apply(self, stream: Stream, result: CheckResult) -> LocalReply | None:
         telling = stream.telling
         if result.assumed:
-            telling.note(self.ref, "what the authorization service decides is not known: taken as allowing the request")
+            assume(stream, self.ref, "what the authorization service decides is not known: taken as allowing")
         if result.dynamic_metadata and self.ingests_metadata:
             stream.metadata.setdefault(NAMESPACE, {}).update(result.dynamic_metadata)
         self._count(stream, result.word)

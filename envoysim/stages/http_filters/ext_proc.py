@@ -13,7 +13,7 @@ from ...model.ref import Ref
 from ...model.reply import LocalReply
 from ...schema import Msg, enum_name
 from .base import DecoderOnly, FilterModule, Verdict
-from .verdicts import given_verdict
+from .verdicts import assume, given_verdict
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
@@ -60,8 +60,7 @@ class ExtProc(DecoderOnly):
         given = given_verdict(stream, "ext_proc")
         failed = self.sees_requests and bool(cluster) and stream.proxy.cluster(cluster) is None
         if given is None and not failed:
-            note = "what the external processor does is not known: taken as changing nothing"
-            telling.note(self.ref, note)
+            assume(stream, self.ref, "what the external processor does is not known: taken as changing nothing")
             return None
         if given is not None and given.word == "deny":
             telling.step("http filter", self.ref, "ext_proc answers the request itself, as given")

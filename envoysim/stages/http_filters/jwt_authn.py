@@ -84,8 +84,8 @@ class JwtAuthn(DecoderOnly):
     def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
         """Find what the request must prove, and check it."""
         headers = stream.headers
-        for name in self.sanitized:
-            headers.remove(name)
+        for header in self.sanitized:
+            headers.remove(header)
         if self.bypass_cors_preflight and _is_preflight(headers):
             self._count(stream, "cors_preflight_bypassed")
             return self._allow(stream, self.ref, "a CORS preflight needs no token")

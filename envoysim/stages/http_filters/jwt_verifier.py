@@ -17,7 +17,7 @@ from ..jwt.signature import CannotVerify, verify_signature
 from ..jwt.status import Status
 from ..jwt.token import MISSING, Token, claim, parse_token
 from .jwt_provider import Extractor, Found, Provider, audience_set, bare_audience, compile_extractor
-from .verdicts import given_verdict
+from .verdicts import assume, given_verdict
 
 if TYPE_CHECKING:
     from ..stream import Stream
@@ -199,7 +199,7 @@ def _verify(check: Check, provider: Provider | None, token: Token, audiences: fr
         return verify_signature(token, provider.keys)
     except CannotVerify:
         note = f"{token.alg} signatures are not checked without `envoysim[jwt]`: taken as valid"
-        check.stream.telling.note(provider.ref, note)
+        assume(check.stream, provider.ref, note)
         return Status.OK
 
 
@@ -210,7 +210,11 @@ def _without_keys(check: Check, provider: Provider) -> Status:
         return Status.FETCH_FAIL
     given = given_verdict(stream, "jwt_authn")
     if given is None:
-        stream.telling.note(provider.ref, f"the keys of provider `{provider.name}` are not in the dump: taken as valid")
+        assume(
+            stream,
+            provider.ref,
+            f"the keys of provider `{provider.name}` are not in the dump: its tokens are taken as valid",
+        )
         return Status.OK
     return {"allow": Status.OK, "error": Status.FETCH_FAIL}.get(given.word, Status.VERIFICATION_FAIL)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from ...model.ref import Ref
     from ..stream import Stream
 
 
@@ -28,3 +29,11 @@ def given_verdict(stream: Stream, name: str) -> GivenVerdict | None:
         return None
     word, _, rest = text.strip().partition(" ")
     return GivenVerdict(word.lower(), rest.strip())
+
+
+def assume(stream: Stream, ref: Ref, text: str) -> None:
+    """Say what was taken for granted, because the dump does not tell and the user did not."""
+    telling = stream.telling
+    telling.note(ref, text)
+    if text not in telling.assumed:
+        telling.assumed.append(text)

@@ -19,7 +19,8 @@ def request(path: str = "/", **fields: Any) -> Stream:
     """A request with its route (to cluster `c`, unless ``routes`` says something else)."""
     routes = fields.pop("routes", (ROUTE,))
     stream = ask(table(one_host(*routes)), path, **fields)
-    stream.hcm.stat_prefix = "test"
+    manager: Any = stream.hcm
+    manager.stat_prefix = "test"
     return stream
 
 

@@ -181,7 +181,8 @@ def test_claims_as_text(value: Any, expected: str) -> None:
 
 P, Q = {"provider_name": "p"}, {"provider_name": "q"}
 ANY, ALL = "requires_any", "requires_all"
-MISSING, FAILED = {"allow_missing": {}}, {"allow_missing_or_failed": {}}
+MISSING: dict[str, Any] = {"allow_missing": {}}
+FAILED: dict[str, Any] = {"allow_missing_or_failed": {}}
 EXPIRED, OTHER = token({"iss": "iss", "exp": PAST}), token({"iss": "iss-q"})
 REQUIREMENTS = [
     (P, token(GOOD), None),
@@ -244,7 +245,7 @@ def test_forged_headers_go_even_where_no_token_is_needed() -> None:
 
 def test_per_route() -> None:
     filter_ = compile_filter(JWT, config(requirement_map={"b": P, "a": MISSING}))
-    cases = [
+    cases: list[tuple[dict[str, Any], str | None]] = [
         ({"disabled": True}, None),
         ({"requirement_name": "a"}, None),
         ({"requirement_name": "b"}, "Jwt is missing"),
@@ -271,7 +272,9 @@ def test_keys_elsewhere_are_believed_and_said_so() -> None:
     filter_ = compile_filter(JWT, setting)
     stream = request(headers=bearer(token(GOOD, secret=b"whatever")))
     assert run(filter_, stream) is None
-    assert [n.text for n in stream.telling.notes] == ["the keys of provider `p` are not in the dump: taken as valid"]
+    assert [n.text for n in stream.telling.notes] == [
+        "the keys of provider `p` are not in the dump: its tokens are taken as valid"
+    ]
     stream = request(headers=bearer(token(GOOD)))
     stream.world = replace(stream.world, verdicts={"jwt_authn": "error"})
     assert run(filter_, stream).body == "Jwks remote fetch is failed"
@@ -288,7 +291,7 @@ def test_signatures(alg: str) -> None:
 
     signed = f"{encode(json.dumps({'alg': alg}).encode())}.{encode(b'{}')}"
     data = signed.encode()
-    algorithm = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}.get(alg[2:], hashes.SHA256)()
+    algorithm: Any = getattr(hashes, f"SHA{alg[2:]}", hashes.SHA256)()
     if alg[:2] in ("RS", "PS"):
         private = rsa.generate_private_key(65537, 2048)
         numbers = private.public_key().public_numbers()
