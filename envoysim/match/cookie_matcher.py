@@ -44,6 +44,9 @@ class CookieMatcher:
         value = cookies.get(self.name)
         return (value is not None and self.value.matches(value)) != self.invert
 
+    def __str__(self) -> str:
+        return f"cookie `{self.name}` {'not ' if self.invert else ''}{self.value.wanted}"
+
     def explain(self, cookies: Mapping[str, str]) -> str:
         """Say why the cookies do not pass; "" if they do."""
         if self.matches(cookies):

@@ -53,6 +53,11 @@ class HeaderMatcher:
             return self.invert
         return self.missing_is_empty and test("") != self.invert
 
+    def __str__(self) -> str:
+        if self.test is None:
+            return f"header `{self.name}` {'present' if self.present != self.invert else 'absent'}"
+        return f"header `{self.name}` {'not ' if self.invert else ''}{self.wanted}"
+
     def explain(self, headers: HeaderMap) -> str:
         """Say which condition fails and what is there instead; "" if none does."""
         if self.matches(headers):

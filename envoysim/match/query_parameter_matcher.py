@@ -54,6 +54,10 @@ class QueryParameterMatcher:
             return (value is not None) == self.present
         return value is not None and (self.value is None or self.value.matches(value))
 
+    def __str__(self) -> str:
+        wanted = self.value.wanted if self.value is not None else "absent" if self.present is False else "present"
+        return f"query parameter `{self.name}` {wanted}"
+
     def explain(self, params: Mapping[str, str]) -> str:
         """Say why the parameters do not pass; "" if they do."""
         if self.matches(params):

@@ -11,7 +11,7 @@ from .cidr_range import parse_ip
 _ABSOLUTE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://([^/?]+)(.*)\Z", re.S)
 _AUTHORITY: Final = re.compile(
     r"(?:[A-Za-z0-9\-_.!~*'()%;:&=+$,]*@)?"
-    r"(?P<host>[A-Za-z0-9.\-_]+|\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[A-Za-z0-9%.\-_~]+)?\])(?P<port>:\d+)?\Z"
+    r"(?P<host>[A-Za-z0-9.\-]+|\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[A-Za-z0-9%.\-_~]+)?\])(?P<port>:\d+)?\Z"
 )
 
 

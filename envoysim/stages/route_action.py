@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..match.authority import port_start
+from ..model.ref import Ref
 from ..model.reply import LocalReply, Response
 from .cluster_specifier import CLUSTER_CHOICE, ClusterChoice, NamedCluster, specify
 from .path_rewrite import update_authority
@@ -82,10 +83,10 @@ def finalize_request(stream: Stream, forward: Forward, cluster_name: str, *, env
     if forward.path_rewrite is not None:
         for note in forward.notes:
             stream.telling.note(forward.ref, note)
-        _rewrite_path(stream, forward.path_rewrite, envoy_headers)
+        _rewrite_path(stream, forward.path_rewrite, forward.ref, envoy_headers)
 
 
-def _rewrite_path(stream: Stream, rewrite: PathRewrite, keep_old: bool) -> None:
+def _rewrite_path(stream: Stream, rewrite: PathRewrite, ref: Ref, keep_old: bool) -> None:
     headers = stream.headers
     old = headers.get(":path")
     if old is None:
@@ -95,7 +96,7 @@ def _rewrite_path(stream: Stream, rewrite: PathRewrite, keep_old: bool) -> None:
         if keep_old:
             headers.set("x-envoy-original-path", old)
         headers.set(":path", new)
-        stream.telling.step("route action", None, "path `{}` rewritten to `{}`", old, new)
+        stream.telling.step("route action", ref, "path `{}` rewritten to `{}`", old, new)
 
 
 def rewrite_host_after_choice(stream: Stream, forward: Forward, hostname: str, *, envoy_headers: bool = True) -> None:
@@ -136,7 +137,7 @@ def _levels(stream: Stream, name: str) -> list[HeaderMutations]:
 def redirect_reply(stream: Stream, redirect: Redirect, *, envoy_headers: bool = True) -> LocalReply:
     """Answer with a redirect; a rewrite of the path changes the request's own path too."""
     if redirect.rewrite is not None and redirect.rewrite.formatter is None:
-        _rewrite_path(stream, redirect.rewrite, envoy_headers)
+        _rewrite_path(stream, redirect.rewrite, redirect.ref, envoy_headers)
     location = new_uri(redirect, stream) if ":path" in stream.headers else ""
     stream.telling.step("route action", redirect.ref, "redirect {} to `{}`", redirect.status, location)
     return LocalReply(redirect.status, DETAILS, headers=(("location", location),) if location else ())

@@ -114,8 +114,9 @@ class RouteConfiguration:
     def find_virtual_host(self, stream: Stream) -> VirtualHost | None:
         """Choose the virtual host by the request's host."""
         domains, telling = self.domains, stream.telling
+        template = "`{}` matches `{}`"
         if domains.only_default:
-            host, owner = "", domains.default
+            host, owner, template = "", domains.default, "`{}` is the only domain"
         else:
             value = self._host(stream.headers)
             if value is None:
@@ -132,7 +133,7 @@ class RouteConfiguration:
         ref = self._domain_refs.get(owner)
         if ref is None:
             ref = self._domain_refs[owner] = self.ref.at("virtual_hosts", owner[0], "domains", owner[1])
-        telling.step("virtual host", ref, "`{}` matches `{}`", domains.domain(owner), host, losers=losers)
+        telling.step("virtual host", ref, template, domains.domain(owner), host, losers=losers)
         return self._compiled.get(owner[0]) or self.virtual_host(owner[0])
 
     def _host(self, headers: HeaderMap) -> str | None:

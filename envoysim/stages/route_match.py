@@ -81,6 +81,14 @@ class RouteMatch:
     """No condition but the path and headers: the common case, decided without looking further."""
     note: str = ""
 
+    def __str__(self) -> str:
+        words = ["CONNECT" if self.path.kind == "connect_matcher" else f"the path is {self.path}"]
+        words += [str(m) for m in (*self.headers, *self.query_parameters, *self.cookies)]
+        words += ["gRPC"] if self.grpc else []
+        words += [f"drawn for {self.runtime_fraction.default}"] if self.runtime_fraction is not None else []
+        others = len(self.dynamic_metadata) + len(self.filter_state) + (self.tls_context is not None)
+        return ", ".join(words) + (f", and {others} more" if others else "")
+
     def passes(self, stream: Stream) -> bool:
         """Tell whether everything but the path passes."""
         if self.unconditional:

@@ -111,8 +111,9 @@ def _first(routes: RouteList, ref: Ref, stream: Stream) -> Route | None:
     telling.step(
         "route",
         route.ref,
-        "the path is {}",
-        route.match.path,
+        "route `{}`: {}" if route.name else "{1}",
+        route.name,
+        route.match,
         losers=None if asked is None else lambda: routes.explain(asked, position),
     )
     return route
