@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,6 +20,7 @@ class World:
     ``upstreams`` is keyed by ``ip:port``, cluster name or ``*``. ``runtime`` overrides runtime keys.
     ``health`` overrides host health by ``ip:port`` (``healthy``, ``unhealthy``, ``degraded``, ...).
     ``verdicts`` answers filters that call out (``ext_authz``, ``ratelimit``, ``ext_proc``), by filter name.
+    ``patience_ms`` is how long a client waits for a whole answer before it leaves (flag ``DC``).
     ``explain`` keeps what is needed to name the candidates that lost.
     """
 
@@ -27,6 +29,7 @@ class World:
     runtime: Mapping[str, str] = field(default_factory=dict)
     health: Mapping[str, str] = field(default_factory=dict)
     verdicts: Mapping[str, str] = field(default_factory=dict)
+    patience_ms: float = math.inf
     explain: bool = False
 
 

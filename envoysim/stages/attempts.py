@@ -27,6 +27,7 @@ from .upstream_request import UpstreamRequest
 
 NEVER: Final = math.inf
 End = Response | LocalReply | Aborted | Recreated
+CLIENT_LEFT: Final = Aborted("eof", ("DC",), "downstream_remote_disconnect")
 SPENT: Final = frozenset({LIMIT_EXCEEDED, OVERFLOW})
 """A retry was wanted and could not be made."""
 
@@ -350,6 +351,15 @@ class Attempts:
         return bool(self._pending) or any(r.awaiting_headers and not r.done for r in self._requests if r is not besides)
 
     # ---- ends
+
+    def client_left(self) -> Aborted:
+        """Stop everything: the client has lost patience, or would have with nothing left to happen."""
+        stream = self.stream
+        self._abandon_all(stream.state.now_ms)
+        self._clean_up()
+        stream.telling.step("response", None, "the client leaves without a whole answer")
+        stream.details = CLIENT_LEFT.details
+        return CLIENT_LEFT
 
     def _end(self, reply: LocalReply) -> Response | LocalReply:
         """Answer with ``reply``, or cut the answer that has begun (``onUpstreamAbort``)."""

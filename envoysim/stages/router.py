@@ -19,6 +19,7 @@ from .retry import NO_RETRY, parse_uint
 from .retry_state import make_retry_state
 from .route import DirectResponse, Forward, Redirect
 from .route_action import choose_cluster, direct_reply, finalize_request, redirect_reply
+from .route_configuration import ROUTES_UNKNOWN
 from .timeouts import StreamTimers, Timeouts, final_timeouts, is_grpc, stream_deadline_ms, stream_idle_ms
 from .upstream_script import Script
 from .upstream_tls import NO_OPTIONS, TransportOptions
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .http_filters.router import RouterFilter
     from .stream import Story, Stream
 
-CLIENT_LEFT: Final = Aborted("eof", ("DC",), "downstream_remote_disconnect")
 NO_ROUTE: Final = LocalReply(404, "route_not_found", "", ("NR",))
 CONNECTION_BUFFER: Final = 1 << 20
 SCRIPT: Final = "upstream_script"
@@ -39,6 +39,9 @@ def forward(stream: Stream, config: RouterFilter) -> Story[End]:
     """Answer the request as its route says."""
     route = stream.route
     if route is None:
+        unknown = stream.facts.get(ROUTES_UNKNOWN)
+        if unknown is not None:
+            return Aborted("unknown", details=str(unknown))
         stream.telling.step("route action", None, "no route: 404 `route_not_found`")
         return NO_ROUTE
     action = route.action
@@ -50,15 +53,15 @@ def forward(stream: Stream, config: RouterFilter) -> Story[End]:
     if isinstance(begun, (LocalReply, Aborted)):
         return begun
     state = stream.state
+    leaves_ms = stream.start_ms + stream.world.patience_ms
     end = begun.handle(state.now_ms)
     while end is None:
         due = begun.next_ms()
+        if due >= leaves_ms:
+            if leaves_ms != NEVER:
+                yield max(leaves_ms, state.now_ms)
+            return begun.client_left()
         if due > state.now_ms:
-            if due == NEVER:
-                stream.telling.step(
-                    "timeouts", action.ref, "the upstream is silent and no timer runs: the client leaves"
-                )
-                return CLIENT_LEFT
             yield due
             stream.telling.now_ms = state.now_ms
         end = begun.handle(state.now_ms)
@@ -69,6 +72,8 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
     """Do everything up to the first attempt, or answer where the request ends before it."""
     choice = choose_cluster(stream, action)
     cluster = stream.proxy.cluster(choice.name) if choice.name else None
+    if choice.unknown:
+        return Aborted("unknown", details=choice.unknown)
     if cluster is None:
         stream.telling.step("cluster", action.ref, "no cluster `{}`", choice.name)
         return LocalReply(action.cluster_not_found_status, "cluster_not_found", "", ("NC",))

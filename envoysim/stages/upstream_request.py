@@ -142,6 +142,10 @@ class UpstreamRequest:
             self._note_sent("refused")
             self.behaviour = unreadable
             return
+        if self.protocol == H1 and exchange.stream.upgrade == "websocket" and exchange.stream.body:
+            # The body waits for the upstream's 101, and a scripted upstream for the whole request.
+            self.due_ms = NEVER
+            return
         behaviour = self.behaviour = exchange.script.meets_request(endpoint, cluster.name)
         self._note_sent("")
         self.due_ms = NEVER if behaviour.action == "hang" else now_ms + behaviour.delay_ms
@@ -195,8 +199,11 @@ class UpstreamRequest:
         behaviour = self.behaviour
         if behaviour is None:  # a TCP tunnel is open as soon as the connection is
             self.awaiting_headers = False
-            self.finish(now_ms, close=True)
-            return Response(200, HeaderMap())
+            self.due_ms = NEVER
+            open_ended = self.exchange.stream.headers.get(":method") != "CONNECT"  # an answer whose body never ends
+            if not open_ended:
+                self.finish(now_ms, close=True)
+            return Response(200, HeaderMap(), cut=open_ended)
         reset = early_reset(behaviour, self.protocol)
         if reset is not None:
             return self._reset(*reset, now_ms)

@@ -290,3 +290,16 @@ def test_mirrors_are_sent_and_forgotten() -> None:
     outcome = ask(under)
     assert [(m.cluster, m.endpoint, m.authority) for m in outcome.mirrors] == [("d", B, "a.com-shadow")]
     assert len(outcome.attempts) == 1
+
+
+@pytest.mark.parametrize("behaviour", [HANG, STALL, SLOW])
+def test_a_client_without_patience_leaves(behaviour: Behaviour) -> None:
+    request = Request(connection=Connection(destination="127.0.0.1:80"), authority="a.com", upstream=(behaviour,))
+    outcome = simulate(proxy(), request, World(patience_ms=200)).outcome
+    assert ended(outcome) == (None, "DC", "downstream_remote_disconnect")
+    assert (outcome.duration_ms, outcome.closed) == (200, "eof")
+
+
+def test_a_silent_upstream_without_any_timer_ends_with_the_client() -> None:
+    endless = proxy({"timeout": "0s", "idle_timeout": "0s"})
+    assert ended(ask(endless, HANG)) == (None, "DC", "downstream_remote_disconnect")
