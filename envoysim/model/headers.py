@@ -13,7 +13,8 @@ _BOTH = """connection content-type content-length content-encoding cache-control
 REQUEST_INLINE = frozenset(
     f"""{_BOTH} :authority :method :path :protocol :scheme accept accept-encoding access-control-request-headers
     access-control-request-method access-control-request-private-network authentication authorization cdn-loop expect
-    grpc-accept-encoding grpc-timeout origin referer te user-agent x-client-trace-id x-envoy-downstream-service-cluster
+    grpc-accept-encoding grpc-timeout if-match if-modified-since if-none-match if-range if-unmodified-since origin
+    pragma referer te user-agent x-client-trace-id x-envoy-downstream-service-cluster
     x-envoy-downstream-service-node x-envoy-expected-rq-timeout-ms x-envoy-external-address x-envoy-force-trace
     x-envoy-hedge-on-per-try-timeout x-envoy-internal x-envoy-ip-tags x-envoy-is-timeout-retry x-envoy-max-retries
     x-envoy-original-path x-envoy-original-url x-envoy-retriable-header-names x-envoy-retriable-status-codes
@@ -24,8 +25,8 @@ REQUEST_INLINE = frozenset(
 RESPONSE_INLINE = frozenset(
     f"""{_BOTH} :status access-control-allow-credentials access-control-allow-headers access-control-allow-methods
     access-control-allow-origin access-control-allow-private-network access-control-expose-headers
-    access-control-max-age date etag grpc-message grpc-status location server vary x-envoy-degraded
-    x-envoy-immediate-health-check-fail x-envoy-ratelimited x-envoy-upstream-canary
+    access-control-max-age age date etag expires grpc-message grpc-status last-modified location server vary
+    x-envoy-degraded x-envoy-immediate-health-check-fail x-envoy-ratelimited x-envoy-upstream-canary
     x-envoy-upstream-healthchecked-cluster x-envoy-upstream-service-time""".split()
 )
 

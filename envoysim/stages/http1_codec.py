@@ -24,6 +24,7 @@ _METHODS: Final = """ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK ME
     UNLINK UNLOCK UNSUBSCRIBE"""
 METHODS: Final = frozenset(_METHODS.split())
 """The methods the parser takes unless ``allow_custom_methods`` is set."""
+FIRST_READ_KB: Final = 16
 REASONS: Final = {
     400: "Bad Request",
     403: "Forbidden",
@@ -32,7 +33,7 @@ REASONS: Final = {
     501: "Not Implemented",
 }
 # Scanners of the protocol itself, not of the configuration: RE2 has no part in them.
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z|~]*\Z")
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z|~]+\Z")
 _PATH: Final = re.compile(r"[/*][!-~]*\Z")
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[A-Za-z0-9!$%&'()*+,\-.:;=@\[\]_~]*(?:[/?][!-~]*)?\Z")
 _CONNECT_TARGET: Final = re.compile(r"[A-Za-z0-9!$%&'()*+,\-.:;=@\[\]_~]*(?:[/?][!-~]*)?\Z")
@@ -50,7 +51,10 @@ def decode_http1(stream: Stream, request: Request) -> LocalReply | None:
     hcm, method = stream.hcm, request.method
     target = request.path or (request.authority or "" if method == "CONNECT" else "")
     headers = HeaderMap([(":method", method)])
-    refused = _check_size(hcm, request, target) or _frame(hcm, method, target) or _read_headers(hcm, headers, request)
+    framed, fits = _frame(hcm, method, target), _check_size(hcm, request, target)
+    # The request line is read before the rest where the limit is beyond the first read.
+    refused = (framed or fits) if hcm.max_request_headers_kb >= FIRST_READ_KB else (fits or framed)
+    refused = refused or _read_headers(hcm, headers, request)
     if refused is not None:
         return refused
     upgrade = is_upgrade(headers) and _keeps_upgrade(hcm, headers)
@@ -77,7 +81,7 @@ def decode_http1(stream: Stream, request: Request) -> LocalReply | None:
 
 
 def _check_size(hcm: HttpConnectionManager, request: Request, target: str) -> LocalReply | None:
-    """Limit the size of the request line and all header lines; it comes before everything else."""
+    """Limit the size of the request line and all header lines."""
     size = len(request.method) + len(target) + len(" HTTP/1.1\r\n\r\n ")
     if request.authority is not None:
         size += len(request.authority) + len("host: \r\n")
@@ -88,6 +92,8 @@ def _check_size(hcm: HttpConnectionManager, request: Request, target: str) -> Lo
 
 def _frame(hcm: HttpConnectionManager, method: str, target: str) -> LocalReply | None:
     """Check the request line."""
+    if _BAD_CHARACTER.search(target):
+        return protocol_error(400, "http1.invalid_characters")
     known = method in METHODS or (hcm.allow_custom_methods and method != "" and _TOKEN.match(method) is not None)
     valid = _PATH if target[:1] in ("/", "*") else _CONNECT_TARGET if method == "CONNECT" else _URL
     if not known or not target or valid.match(target) is None:

@@ -11,7 +11,7 @@ UNESCAPES: Final = (("%2F", "/"), ("%2f", "/"), ("%5C", "\\"), ("%5c", "\\"))
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")  # our own scanner, not a configuration regex
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # Characters googleurl's path canonicalizer escapes (url_canon_path.cc): controls, space, quotes, and non-ASCII.
-_ESCAPED: Final = frozenset(' "#<>?`{}') | {chr(c) for c in range(0x20)} | {"\x7f"}
+_ESCAPED: Final = frozenset(' "#<>?^`{|}') | {chr(c) for c in range(0x20)} | {"\x7f"}
 
 
 def split_query(path: str) -> tuple[str, str]:
@@ -112,7 +112,7 @@ def strip_port(host: str, listener_port: int | None) -> tuple[str, int | None]:
     start = port_start(host)
     if start < 0:
         return host, None
-    text = host[start + 1 :]
-    if not text.isdigit() or (listener_port is not None and int(text) != listener_port):
+    text = host[start + 1 :].removeprefix("+")
+    if not (text.isascii() and text.isdigit()) or (listener_port is not None and int(text) != listener_port):
         return host, None
     return host[:start], int(text)
