@@ -131,6 +131,14 @@ def _delivered() -> Json:
     }
 
 
+@pytest.mark.parametrize(("name", "status"), [("envoy.router", 200), ("envoy.filters.http.router", 200)])
+def test_old_entries_have_only_a_name(name: str, status: int) -> None:
+    source = bootstrap([{"name": "envoy.cors"}], routes(TO_C))
+    manager = source["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    manager["http_filters"][-1] = {"name": name}
+    assert play(make_proxy(source)).outcome.status == status
+
+
 def test_unknown_filters_are_passed_and_named() -> None:
     typed = {"@type": "type.googleapis.com/xds.type.v3.TypedStruct", "type_url": "type.googleapis.com/acme.Magic"}
     proxy = make_proxy(bootstrap([{"name": "magic", "typed_config": typed}], routes(TO_C)))
