@@ -14,6 +14,7 @@ from .model.trace import Trace
 from .model.world import State, World
 from .stages.access_log import write_access_log
 from .stages.codec import decode_request
+from .stages.connection_reuse import end_request
 from .stages.http_connection_manager import HttpConnectionManager, admit_request, encode_response
 from .stages.http_filters.chain import decode_through_filters, encode_through_filters
 from .stages.internal_redirect import Recreated
@@ -84,9 +85,11 @@ def _serve_http(
             result = yield from decode_through_filters(stream)
             end = None if isinstance(result, Recreated) else result
     if isinstance(end, Aborted):
+        end_request(connection, end)
         return tell_stream(stream, end)
     response = yield from _answer(stream, end)
     write_access_log(stream, response)
+    end_request(connection, response)
     return tell_stream(stream, response)
 
 

@@ -14,6 +14,7 @@ from ..model.address import Address, parse_address
 from ..model.reply import Aborted
 from ..schema import Msg, duration_ms, enum_name
 from .access_log import AccessLogger, compile_access_loggers
+from .connection_reuse import find_connection, keep_connection
 from .filter_chain import FilterChains, compile_filter_chains
 from .listener_filters import ListenerFilter, compile_listener_filters, run_listener_filters
 from .stream import DownstreamConnection
@@ -152,6 +153,9 @@ def accept(proxy: Proxy, request: Request, state: State, telling: Telling) -> Do
 
     The hand-off happens once; the new owner's own listener filters see what the first ones left.
     """
+    kept = find_connection(request, state, telling)
+    if kept is not None:
+        return kept
     listener = _find_listener(proxy.listeners, request.connection, telling)
     if listener is None:
         return Aborted("refused")
@@ -163,6 +167,7 @@ def accept(proxy: Proxy, request: Request, state: State, telling: Telling) -> Do
         return ended
     if connection.proxy_header:
         _meet_proxy_header(connection, telling)
+    keep_connection(connection, request, state)
     return connection
 
 

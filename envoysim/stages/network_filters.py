@@ -161,6 +161,8 @@ def run_network_filters(
     proxy: Proxy, connection: DownstreamConnection, request: Request, world: World, state: State, telling: Telling
 ) -> Story[HttpConnectionManager | TcpEnd | Aborted]:
     """Choose the filter chain, shake hands, and take the connection through its network filters."""
+    if connection.hcm is not None:
+        return connection.hcm
     context = Context(proxy, connection, request, world, state, telling)
     if connection.waited_ms:
         yield state.now_ms + connection.waited_ms
@@ -174,7 +176,9 @@ def run_network_filters(
     end = yield from _run(chain, context)
     if isinstance(end, Aborted):
         write_connection_log(context, end)
-    elif isinstance(end, TcpEnd):
+    elif isinstance(end, HttpConnectionManager):
+        connection.hcm = end
+    else:
         last = chain.filters[-1]
         write_connection_log(context, end, last.access_loggers if isinstance(last, TcpProxy) else ())
     return end

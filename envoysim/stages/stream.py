@@ -104,6 +104,10 @@ class DownstreamConnection:
     alpn: str = ""
     peer_certificate: Certificate | None = None
     """The validated client certificate, where the chain asked for one."""
+    hcm: HttpConnectionManager | None = None
+    """The connection manager that ended the chain, once one has."""
+    closed: bool = False
+    """The connection did not outlive its last request."""
     metadata: dict[str, dict[str, object]] = field(default_factory=dict)
     filter_state: dict[str, object] = field(default_factory=dict)
 

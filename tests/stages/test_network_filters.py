@@ -319,6 +319,39 @@ def test_downstream_tls(socket: dict[str, Any], tls: Tls | None, end: tuple[Any,
     assert ends(play(chain(hcm(), **socket), tls=tls).outcome) == end
 
 
+def two_sites() -> Proxy:
+    """Two names on one port, each with a chain and a route table of its own."""
+
+    def site(name: str) -> dict[str, Any]:
+        manager = hcm()
+        manager["typed_config"]["route_config"]["virtual_hosts"][0]["domains"] = [name]
+        socket = tls_socket(alpn_protocols=["h2", "http/1.1"])
+        return chain(manager, filter_chain_match={"server_names": [name]}, **socket) | {"name": name}
+
+    raw = listener(filter_chains=[site("a.com"), site("b.com")], listener_filters=[listener_filter("tls_inspector")])
+    return Proxy(load([json.dumps({"static_resources": {"listeners": [raw]}}).encode()]))
+
+
+def visit(host: str, alpn: str, **more: Any) -> Request:
+    connection = Connection(listener="l", tls=Tls(host, (alpn,)), reuse="browser")
+    return Request(authority=host, connection=connection, **more)
+
+
+def test_reused_connection_keeps_its_chain() -> None:
+    proxy, state = two_sites(), State()
+    first = simulate(proxy, visit("a.com", "h2"), None, state).outcome
+    second = simulate(proxy, visit("b.com", "h2"), None, state).outcome
+    assert (first.status, second.status) == (200, 404)
+    assert second.filter_chain == "a.com"
+
+
+def test_closed_connection_is_not_reused() -> None:
+    proxy, state = two_sites(), State()
+    without_host = replace(visit("a.com", "http/1.1"), authority=None)
+    assert simulate(proxy, without_host, None, state).outcome.response_code_details == "missing_host_header"
+    assert simulate(proxy, visit("b.com", "http/1.1"), None, state).outcome.filter_chain == "b.com"
+
+
 @pytest.mark.parametrize(
     ("server", "client", "spoken"),
     [
