@@ -50,6 +50,8 @@ class ClusterChoice:
     name: str
     entry: WeightedCluster | None
     metadata_match: dict[str, object] | None = None
+    unknown: str = ""
+    """What would have to be known to tell the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,7 @@ def specify(stream: Stream, forward: Forward) -> ClusterChoice:
         return ClusterChoice(name, None, forward.metadata_match)
     if isinstance(specifier, UnmodelledCluster):
         stream.telling.note(specifier.ref, specifier.note)
-        return ClusterChoice("", None, forward.metadata_match)
+        return ClusterChoice("", None, forward.metadata_match, specifier.note)
     if isinstance(specifier, MatchedCluster):
         for ref, note in specifier.tree.notes:
             stream.telling.note(ref, note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..match.authority import port_start
 from ..match.string_matcher import ascii_lower
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ..model.headers import HeaderMap
     from .proxy import Proxy
     from .stream import Stream
+
+
+ROUTES_UNKNOWN: Final = "routes_unknown"
+"""``Stream.facts`` key: says that the dump has no route tables at all, so no route does not mean 404."""
 
 
 class HostTable(Protocol):
@@ -198,10 +202,11 @@ class RdsRoutes:
         """Return the route configuration; one that is not in the dump may still be in the proxy."""
         if self.table is None:
             stream.telling.step("route configuration", self.ref, "no route configuration `{}`", self.name)
-            stream.telling.note(
-                self.ref,
-                f"route configuration `{self.name}` is not in the dump: no route assumed; a dump with it would tell",
-            )
+            text = f"route configuration `{self.name}` is not in the dump"
+            if self._proxy.dump.route_configurations:
+                stream.telling.note(self.ref, f"{text}: Envoy has not received it, so nothing is routed")
+            else:
+                stream.facts[ROUTES_UNKNOWN] = f"{text}, nor is any other: a dump with its routes would tell"
         return self.table
 
 

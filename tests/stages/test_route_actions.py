@@ -269,3 +269,28 @@ def test_runtime_fraction(number: int, override: str | None, expected: str) -> N
     proxy = FakeProxy(compile_runtime(None, {} if override is None else {"k": override}))
 
     assert name_of(ask(table(one_host(*routes), proxy), proxy=proxy, random_value=number)) == expected
+
+
+def plugin(kind: str, optional: bool) -> dict[str, Any]:
+    extension = {"name": "p", "typed_config": {"@type": f"type.googleapis.com/{kind}"}}
+    return {"inline_cluster_specifier_plugin": {"extension": extension, "is_optional": optional}}
+
+
+LUA = "envoy.extensions.router.cluster_specifiers.lua.v3.LuaConfig"
+
+
+def test_a_plugin_that_is_not_modelled_leaves_the_cluster_unknown() -> None:
+    stream = ask(table(one_host({"match": {"prefix": "/"}, "route": plugin(LUA, optional=False)})))
+    assert stream.route is not None
+    assert isinstance(stream.route.action, Forward)
+
+    assert "is not modelled" in choose_cluster(stream, stream.route.action).unknown
+
+
+def test_an_optional_plugin_that_is_not_known_makes_the_route_match_nothing() -> None:
+    routes = [
+        {"name": "plugin", "match": {"prefix": "/"}, "route": plugin(LUA, optional=True)},
+        {"name": "rest", "match": {"prefix": "/"}, "route": {"cluster": "c"}},
+    ]
+
+    assert name_of(ask(table(one_host(*routes)))) == "rest"

@@ -9,7 +9,7 @@ import pytest
 
 from envoysim.model.headers import HeaderMap
 from envoysim.model.ref import NOWHERE
-from envoysim.stages.route_configuration import compile_route_source
+from envoysim.stages.route_configuration import ROUTES_UNKNOWN, compile_route_source
 from envoysim.stages.scoped_routes import compile_fragment, compute_key
 
 from .routing import FakeProxy, ask, decode, one_host, table
@@ -73,10 +73,13 @@ def test_the_scope_with_the_key_gives_the_table(value: str | None, expected: str
     assert (found.name if found is not None else None) == expected
 
 
-def test_a_route_configuration_that_is_not_in_the_dump_is_noted() -> None:
-    proxy: Any = FakeProxy()
+@pytest.mark.parametrize(("others", "noted"), [({"other": object()}, True), ({}, False)])
+def test_a_route_configuration_that_is_not_in_the_dump(others: dict[str, object], noted: bool) -> None:
+    """Envoy has not received it, if the dump has others; without any, the answer is unknown."""
+    proxy: Any = FakeProxy(dump=SimpleNamespace(route_configurations=others))
     source = compile_route_source(decode(HCM, {"rds": {"route_config_name": "gone"}}), NOWHERE, proxy)
     stream = ask(table(one_host()), resolve=False)
 
     assert source.resolve(stream) is None
-    assert "`gone` is not in the dump" in stream.telling.notes[0].text
+    assert any("`gone` is not in the dump" in note.text for note in stream.telling.notes) is noted
+    assert (ROUTES_UNKNOWN in stream.facts) is not noted
