@@ -78,7 +78,7 @@ def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response
             kept = tuple(p for p in headers.items if p[0] != "content-length")
             return LocalReply(status, "websocket_handshake_unsuccessful", headers=kept)
         headers.remove("upgrade")
-    if body and body != ECHO and "content-length" not in headers and not behaviour.trailers:
+    if protocol != "HTTP/2" and body and body != ECHO and "content-length" not in headers and not behaviour.trailers:
         headers.items.append(("content-length", str(len(body.encode()))))
     trailers = HeaderMap([(n.lower(), v) for n, v in behaviour.trailers]) if behaviour.trailers else None
     return Response(status, headers, body, trailers, cut=behaviour.action in ("partial", "stall"))
