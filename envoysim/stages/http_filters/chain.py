@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...load.retired import EXTENSIONS, OLD_NAMES
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response
-from ...schema import Msg, any_type, unpack
+from ...schema import Msg, any_type, new, unpack
 from ..cluster_specifier import CLUSTER_CHOICE
 from ..internal_redirect import Recreated
 from ..local_reply import make_local_response
@@ -179,6 +180,8 @@ def _compile_entry(msg: Msg, ref: Ref, proxy: Proxy) -> FilterEntry | None:
         else:
             return FilterEntry(msg.name, ref, "", MissingFilter(ref, msg.name), UNKNOWN, msg.disabled, encodes=False)
     kind, message = any_type(config), unpack(config)
+    if not kind and (kind := EXTENSIONS.get(OLD_NAMES.get(msg.name, msg.name), "")):
+        message = new(kind)  # old proxies went by the name
     module = find_filter(kind)
     if module is None and msg.is_optional and not kind.startswith("envoy."):
         return None
