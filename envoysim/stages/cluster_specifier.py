@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 LB_NAMESPACE: Final = "envoy.lb"
+LUA_PLUGIN: Final = "envoy.extensions.router.cluster_specifiers.lua.v3.LuaConfig"
 MATCHER_PLUGIN: Final = "envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier"
 CLUSTER_CHOICE: Final = "cluster_choice"
 """``Stream.facts`` key: the ``Forward`` and the ``ClusterChoice`` made when the route was resolved."""
@@ -89,7 +90,7 @@ class MatchedCluster:
 
 @dataclass(frozen=True, slots=True)
 class UnmodelledCluster:
-    """A cluster specifier plugin: what it would choose is unknown."""
+    """A cluster specifier plugin: what it would choose is unknown; one the proxy may lack can be optional."""
 
     ref: Ref
     note: str
@@ -115,12 +116,13 @@ def compile_cluster_specifier(msg: Msg, ref: Ref, proxy: Proxy, plugins: Mapping
 
 def _compile_plugin(plugin: Msg | None, name: str, ref: Ref) -> ClusterSpecifier:
     config = plugin.extension.typed_config if plugin is not None else None
-    if config is not None and any_type(config) == MATCHER_PLUGIN and (inner := unpack(config)) is not None:
+    kind = any_type(config) if config is not None else ""
+    if config is not None and kind == MATCHER_PLUGIN and (inner := unpack(config)) is not None:
         at = ref.at("extension", "typed_config", "cluster_matcher")
         return MatchedCluster(compile_matcher_tree(inner.cluster_matcher, at, HTTP_INPUTS, _cluster_action))
     name = plugin.extension.name if plugin is not None else name
     text = f"cluster specifier plugin `{name}` is not modelled: the cluster it chooses is unknown"
-    return UnmodelledCluster(ref, text, plugin is not None and plugin.is_optional)
+    return UnmodelledCluster(ref, text, plugin is not None and plugin.is_optional and kind != LUA_PLUGIN)
 
 
 def _cluster_action(config: Msg, ref: Ref) -> str:

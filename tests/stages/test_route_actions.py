@@ -280,7 +280,7 @@ LUA = "envoy.extensions.router.cluster_specifiers.lua.v3.LuaConfig"
 
 
 def test_a_plugin_that_is_not_modelled_leaves_the_cluster_unknown() -> None:
-    stream = ask(table(one_host({"match": {"prefix": "/"}, "route": plugin(LUA, optional=False)})))
+    stream = ask(table(one_host({"match": {"prefix": "/"}, "route": plugin(LUA, optional=True)})))
     assert stream.route is not None
     assert isinstance(stream.route.action, Forward)
 
@@ -289,7 +289,7 @@ def test_a_plugin_that_is_not_modelled_leaves_the_cluster_unknown() -> None:
 
 def test_an_optional_plugin_that_is_not_known_makes_the_route_match_nothing() -> None:
     routes = [
-        {"name": "plugin", "match": {"prefix": "/"}, "route": plugin(LUA, optional=True)},
+        {"name": "plugin", "match": {"prefix": "/"}, "route": plugin("google.protobuf.Empty", optional=True)},
         {"name": "rest", "match": {"prefix": "/"}, "route": {"cluster": "c"}},
     ]
 
