@@ -6,7 +6,6 @@ so that ``run`` and ``scenario`` can interleave many requests. ``simulate`` play
 
 from __future__ import annotations
 
-from .model.headers import HeaderMap
 from .model.outcome import Outcome
 from .model.reply import Aborted, LocalReply, Response
 from .model.request import Request
@@ -98,6 +97,3 @@ def _answer(stream: Stream, end: LocalReply | Response) -> Story[Response]:
     response = yield from encode_through_filters(stream, response)
     encode_response(stream, response)
     return response
-
-
-__all__ = ["HeaderMap", "play", "simulate"]

@@ -315,6 +315,7 @@ def encode_response(stream: Stream, response: Response) -> None:
         append_via(headers, hcm.via)
     if hcm.proxy_status is not None:
         hcm.proxy_status(stream, response)
+    stream.response_code = response.status
     if stream.protocol in ("HTTP/1.0", "HTTP/1.1"):
         _close_connection(stream, response, upgraded)
     if stream.facts.get(CODEC_ERROR):

@@ -91,9 +91,10 @@ def make_local_response(stream: Stream, reply: LocalReply) -> Response:
     if isinstance(action, (Redirect, DirectResponse)) and reply.details == "direct_response":
         finalize_response(stream, response)
     declared = headers.get("content-type")
+    stream.response_code = response.status
     content_type = _rewrite(stream, response)
     custom = headers.get("content-type") != declared
-    if is_grpc(stream.headers.get("content-type")):
+    if _is_grpc_request(stream):
         _as_grpc(stream, response, reply, content_type)
         return response
     if response.body:
@@ -108,6 +109,14 @@ def make_local_response(stream: Stream, reply: LocalReply) -> Response:
     return response
 
 
+def _is_grpc_request(stream: Stream) -> bool:
+    """Look at the request as it came: filters that change the content type change nothing here."""
+    for name, value in stream.request.headers:
+        if name.lower() == "content-type":
+            return is_grpc(value.strip())
+    return False
+
+
 def _rewrite(stream: Stream, response: Response) -> str:
     """Apply the first matching mapper and the format; return the content type of the body."""
     config = stream.hcm.local_replies
@@ -120,7 +129,7 @@ def _rewrite(stream: Stream, response: Response) -> str:
             if mapper.headers is not None:
                 mapper.headers.apply(response.headers, stream, response)
             if mapper.status is not None:
-                response.status = mapper.status
+                response.status = stream.response_code = mapper.status
             body_format = mapper.body_format or body_format
             break
     if body_format is None:

@@ -148,6 +148,8 @@ class Stream:
     filter_state: dict[str, object] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     details: str | None = None
+    response_code: int | None = None
+    """``%RESPONSE_CODE%``, once Envoy has set it: a local reply's own mutations run before."""
     start_ms: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
     mirrors: list[Attempt] = field(default_factory=list)

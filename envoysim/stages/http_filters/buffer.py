@@ -18,6 +18,10 @@ PREFIX: Final = "envoy.extensions.filters.http.buffer.v3."
 TOO_LARGE: Final = LocalReply(413, "request_payload_too_large", "Payload Too Large")
 
 
+MAX_FRAME: Final = 16_384
+"""A body that ends in its first DATA frame is never buffered, whatever its size (docs/lab_notes/buffer_http2.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Buffer(DecoderOnly):
     """A compiled ``Buffer``: the filter's own, or a route's."""
@@ -35,7 +39,8 @@ class Buffer(DecoderOnly):
         if settings.disabled:
             return None
         size = len(stream.body.encode())
-        if size > settings.max_request_bytes:
+        whole = stream.protocol == "HTTP/2" and size <= MAX_FRAME and not len(stream.trailers)
+        if size > settings.max_request_bytes and not whole:
             stream.telling.step(
                 "http filter", settings.ref, "body of {} bytes, at most {}: 413", size, settings.max_request_bytes
             )

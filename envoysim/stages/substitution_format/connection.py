@@ -93,7 +93,10 @@ def _filter_chain_name(stream: Stream) -> Value:
 
 
 def _protocol(stream: Stream) -> Value:
-    return None if stream.facts.get("codec_error") and stream.details != "low_version" else stream.protocol
+    """A request that the codec refuses counts as HTTP/1.1, HTTP/1.0 too."""
+    if stream.facts.get("codec_error") and stream.protocol == "HTTP/1.0":
+        return "HTTP/1.1"
+    return stream.protocol
 
 
 OPERATORS: Final[Mapping[str, Make]] = {

@@ -59,7 +59,9 @@ def _of_response(read: object) -> Make:
 
 
 def _code(stream: Stream, response: Response | None) -> Value:
-    return response.status if response is not None else 0
+    if stream.response_code is not None:
+        return stream.response_code
+    return response.status if response is not None and not response.local else 0
 
 
 def _details(argument: str, length: int | None) -> Extract | None:
