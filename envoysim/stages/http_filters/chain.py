@@ -62,6 +62,8 @@ class Plan:
     weighted: WeightedCluster | None
     overrides: tuple[tuple[object, ...], ...]
     created: tuple[int, ...]
+    skipped: tuple[tuple[str, Ref], ...]
+    """Entries that are disabled: their names, and the places that say so."""
 
 
 class HttpFilterChain:
@@ -94,33 +96,35 @@ class HttpFilterChain:
 
     def _make_plan(self, stream: Stream, weighted: WeightedCluster | None) -> Plan:
         levels = _levels(stream, weighted)
-        overrides, created = [], []
+        overrides, created, skipped = [], [], []
         for index, entry in enumerate(self.entries):
-            found, disabled = self._resolve(entry, levels)
+            found, disabled_by = self._resolve(entry, levels)
             overrides.append(found)
-            if not disabled:
+            if disabled_by is None:
                 created.append(index)
-        return Plan(stream.route, weighted, tuple(overrides), tuple(created))
+            else:
+                skipped.append((entry.name, disabled_by))
+        return Plan(stream.route, weighted, tuple(overrides), tuple(created), tuple(skipped))
 
-    def _resolve(self, entry: FilterEntry, levels: Sequence[PerFilterConfig]) -> tuple[tuple[object, ...], bool]:
+    def _resolve(self, entry: FilterEntry, levels: Sequence[PerFilterConfig]) -> tuple[tuple[object, ...], Ref | None]:
         """Compile the overrides of ``entry``, least specific first; the most specific level decides who is disabled."""
         found: list[object] = []
-        disabled = entry.disabled
+        disabled_by = entry.ref.at("disabled") if entry.disabled else None
         for level in levels:
             configured = level.get(entry.name)
             if configured is None:
                 continue
             config, ref = configured
-            disabled = False
+            disabled_by = None
             wrapper = unpack(config) if any_type(config) == FILTER_CONFIG else None
             if wrapper is not None:
-                disabled = wrapper.disabled
+                disabled_by = ref.at("disabled") if wrapper.disabled else None
                 config, ref = wrapper.config, ref.at("config")
-            if not disabled and config.type_url:
+            if disabled_by is None and config.type_url:
                 override = compile_override(entry, config, ref, self._proxy)
                 if override is not None:
                     found.append(override)
-        return tuple(found), disabled
+        return tuple(found), disabled_by
 
 
 @dataclass(slots=True, eq=False)
@@ -208,6 +212,8 @@ def decode_through_filters(stream: Stream) -> Story[End]:
     plan = chain.plan(stream)
     entries, created = chain.entries, plan.created
     stream.facts[ACTIVE] = Active(chain, created)
+    for name, ref in plan.skipped:
+        stream.telling.step("http filter", ref, "filter `{}` is disabled", name)
     for index in created:
         if stream.route_stale:
             resolve_route(stream)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -98,24 +98,28 @@ class JwtAuthn(DecoderOnly):
             verifier = self.named.get(name)
             if verifier is None:
                 return self._unknown_requirement(stream, ref, name)
-        else:
-            ref, verifier = self._find_verifier(stream)
-            if verifier is None:
-                return self._allow(stream, ref, "no token is needed")
-        return self._verify(stream, ref, verifier)
-
-    def _find_verifier(self, stream: Stream) -> tuple[Ref, Verifier | None]:
-        headers, telling = stream.headers, stream.telling
-        path = headers.get(":path") or ""
+            return self._verify(stream, ref, verifier)
         rejected: list[Rejected] = []
+        found = self._find_rule(stream, rejected)
+        losers = partial(tuple[Rejected, ...], rejected)
+        if found is None:
+            return self._allow(stream, self.ref, "no rule matches, no token is needed", losers)
+        ref, chosen = found
+        if chosen is None:
+            return self._allow(stream, ref, "the rule needs no token", losers)
+        if stream.telling.explain:
+            stream.telling.step("http filter", ref, "jwt_authn: the rule for this request", losers=losers)
+        return self._verify(stream, ref, chosen)
+
+    def _find_rule(self, stream: Stream, rejected: list[Rejected]) -> tuple[Ref, Verifier | None] | None:
+        """Return the first rule that matches; ``rejected`` collects those that do not, if it is asked for."""
+        headers, explain = stream.headers, stream.telling.explain
+        path = headers.get(":path") or ""
         for rule in self.rules:
             failure = rule.failure(headers, path)
             if not failure:
-                if telling.explain:
-                    losers = partial(tuple[Rejected, ...], rejected)
-                    telling.step("http filter", rule.ref, "jwt_authn: rule for {}", rule.match.path, losers=losers)
                 return rule.ref, rule.verifier
-            if telling.explain:
+            if explain:
                 rejected.append(Rejected(rule.ref, failure))
         if self.filter_state_name:
             name = self.filter_state_name
@@ -123,7 +127,7 @@ class JwtAuthn(DecoderOnly):
             verifier = self.by_filter_state.get(str(value)) if value is not None else None
             if verifier is not None:
                 return self.ref.at("filter_state_rules", "requires", str(value)), verifier
-        return self.ref, None
+        return None
 
     def _verify(self, stream: Stream, ref: Ref, verifier: Verifier) -> Verdict:
         uri = original_uri(stream.headers)
@@ -150,9 +154,11 @@ class JwtAuthn(DecoderOnly):
             403, _details(why), "" if self.strip_failure_response else f"Failed JWT authentication: {why}"
         )
 
-    def _allow(self, stream: Stream, ref: Ref, why: str) -> Verdict:
+    def _allow(
+        self, stream: Stream, ref: Ref, why: str, losers: Callable[[], tuple[Rejected, ...]] | None = None
+    ) -> Verdict:
         self._count(stream, "allowed")
-        stream.telling.step("http filter", ref, "jwt_authn: {}", why)
+        stream.telling.step("http filter", ref, "jwt_authn: {}", why, losers=losers)
         return None
 
     def _count(self, stream: Stream, name: str) -> None:
