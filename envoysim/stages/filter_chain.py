@@ -103,7 +103,11 @@ def choose_filter_chain(
     found = chains.tree.find(connection, pick)
     losers = _losers(chains, connection) if telling.explain else None
     if found is not None:
-        telling.step(STAGE, found.ref, "`{}` of {}", found.name, len(chains.chains), losers=losers)
+        if found.name:
+            telling.step(STAGE, found.ref, "`{}` of {}", found.name, len(chains.chains), losers=losers)
+        else:
+            number = chains.chains.index(found) + 1
+            telling.step(STAGE, found.ref, "chain {} of {}", number, len(chains.chains), losers=losers)
         return found
     return _default(chains, telling, "no filter chain matches", losers)
 
