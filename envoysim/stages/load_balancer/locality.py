@@ -36,9 +36,8 @@ class LocalityTurns:
 
     def __init__(self, host_set: HostSet, *, degraded: bool) -> None:
         group = host_set.group
-        weights = (
-            effective_weights(host_set, degraded=degraded) if (group.degraded if degraded else group.healthy) else ()
-        )
+        eligible = group.degraded if degraded else group.healthy
+        weights = effective_weights(host_set, degraded=degraded) if host_set.weights and eligible else ()
         self._indices = [index for index, weight in enumerate(weights) if weight > 0]
         self.turns = Turns([weights[index] for index in self._indices]) if self._indices else None
 

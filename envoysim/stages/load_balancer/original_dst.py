@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from ...model.address import Address, parse_address
@@ -51,7 +52,8 @@ def _parse(text: object) -> tuple[Address | None, str]:
     if not isinstance(text, str) or not text:
         return None, ""
     try:
-        return parse_address(text), ""
+        ip, port = parse_address(text)
+        return Address(str(ip_address(ip)), port), ""
     except ValueError:
         return None, text
 

@@ -92,7 +92,8 @@ class ZoneAware:
             return None
         hosts = self.hosts(source)
         if not hosts:
-            ask.reason = f"no {source.availability} host"
+            if len(self.host_sets) > 1:
+                ask.reason = f"no {source.availability} host in priority {source.priority}"
             return None
         return self.pick(hosts, source, ask)
 
