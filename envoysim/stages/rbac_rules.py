@@ -162,7 +162,9 @@ def _url_path(msg: Msg, ref: Ref, notes: Notes) -> Rule:
 
     def words(subject: Subject) -> str:
         path = subject.headers.get(":path")
-        return "there is no path" if path is None else matcher.explain(path)
+        if path is None:
+            return "there is no path"
+        return matcher.explain(path) + (" (slashes are not merged)" if "//" in without_query(path) else "")
 
     return _leaf(ref, matches, words)
 
@@ -248,7 +250,7 @@ def _filter_state(msg: Msg, ref: Ref, notes: Notes) -> Rule:
 def _authenticated(msg: Msg, ref: Ref, notes: Notes) -> Rule:
     """URI SANs, DNS SANs, then the subject; with no name asked for, any TLS connection will do."""
     if not msg.HasField("principal_name"):
-        return _leaf(ref, lambda s: s.connection.tls, lambda s: "the connection is not over TLS")
+        return _leaf(ref, lambda s: s.connection.tls, lambda s: "the connection is plaintext, not TLS")
     matcher = compile_string_matcher(msg.principal_name, ref.at("principal_name"))
 
     def matches(subject: Subject) -> bool:
@@ -256,9 +258,11 @@ def _authenticated(msg: Msg, ref: Ref, notes: Notes) -> Rule:
 
     def words(subject: Subject) -> str:
         if not subject.connection.tls:
-            return "the connection is not over TLS: nobody is authenticated"
+            return f"peer identity must be {matcher.wanted}; the connection is plaintext, without client certificate"
+        if subject.connection.peer_certificate is None:
+            return f"peer identity must be {matcher.wanted}; there is no validated client certificate"
         names = ", ".join(f"`{name}`" for name in _principals(subject))
-        return f"peer must be {matcher.wanted}, is {names}"
+        return f"peer identity must be {matcher.wanted}, is {names}"
 
     return _leaf(ref, matches, words)
 

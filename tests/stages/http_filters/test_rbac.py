@@ -128,7 +128,7 @@ def test_nobody_is_authenticated_without_tls() -> None:
     rule = compile_principal(decode(V3 + "Principal", {"authenticated": {}}), NOWHERE, [])
     subject = request_subject(request())
     assert not rule.matches(subject)
-    assert rule.explain(subject)[1] == "the connection is not over TLS"
+    assert rule.explain(subject)[1] == "the connection is plaintext, not TLS"
 
 
 DECISIONS = [
