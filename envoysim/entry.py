@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from .errors import OptionError
 from .load.dump import Dump
 from .model.request import Connection
-from .schema import enum_name
+from .schema import any_type, enum_name
 
+ORIGINAL_DST = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
+"""The filter by which Istio's inbound listener restores destinations; without ``use_original_dst`` it hands nothing on."""
 UNKNOWN_IP = "192.0.2.1"
 """Stands for the address of a host that the dump does not tell (TEST-NET-1: nobody's)."""
 
@@ -83,7 +85,7 @@ def listeners(dump: Dump) -> list[Bound]:
     """Return every serving listener with a socket address, without decoding its filter chains."""
     found = []
     for resource in dump.listeners:
-        head = resource.listener_head()
+        head = resource.head("filter_chains", "default_filter_chain", "access_log")
         socket = head.address.socket_address
         found.append(
             Bound(
@@ -91,7 +93,8 @@ def listeners(dump: Dump) -> list[Bound]:
                 ip=socket.address,
                 port=socket.port_value,
                 binds=not (head.HasField("bind_to_port") and not head.bind_to_port.value),
-                original_dst=head.use_original_dst.value,
+                original_dst=head.use_original_dst.value
+                or any(any_type(f.typed_config) == ORIGINAL_DST for f in head.listener_filters),
                 direction=enum_name(head, "traffic_direction"),
             )
         )
@@ -118,7 +121,7 @@ def _by_direction(
     virtual = _virtual(bound, wanted)
     if virtual is None:
         raise OptionError(
-            f"no {direction} virtual listener (one with use_original_dst) in the dump",
+            f"no {direction} virtual listener (one that restores original destinations) in the dump",
             help="name a listener with --listener: " + _names(bound),
         )
     if wanted == "INBOUND":
