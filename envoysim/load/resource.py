@@ -105,7 +105,7 @@ class Resource:
 
     def listener_head(self) -> Msg:
         """Return a listener without its filter chains."""
-        return self.head("filter_chains", "default_filter_chain", "listener_filters", "access_log")
+        return self.head("filter_chains", "default_filter_chain", "access_log")
 
     # --- route configurations: one virtual host at a time ---------------------------------------------------------
 
