@@ -16,7 +16,7 @@ from .model.request import Connection
 from .schema import any_type, enum_name
 
 ORIGINAL_DST = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
-"""The filter by which Istio's inbound listener restores destinations; without ``use_original_dst`` it hands nothing on."""
+"""Istio's inbound listener restores destinations by this filter; without ``use_original_dst`` it hands nothing on."""
 UNKNOWN_IP = "192.0.2.1"
 """Stands for the address of a host that the dump does not tell (TEST-NET-1: nobody's)."""
 
