@@ -111,10 +111,8 @@ def make_local_response(stream: Stream, reply: LocalReply) -> Response:
 
 def _is_grpc_request(stream: Stream) -> bool:
     """Look at the request as it came: filters that change the content type change nothing here."""
-    for name, value in stream.request.headers:
-        if name.lower() == "content-type":
-            return is_grpc(value.strip())
-    return False
+    values = [value.strip() for name, value in stream.request.headers if name.lower() == "content-type"]
+    return is_grpc(",".join(values))  # the header has one slot: lines are joined
 
 
 def _rewrite(stream: Stream, response: Response) -> str:

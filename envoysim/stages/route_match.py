@@ -24,6 +24,7 @@ from ..match.value_matcher import MetadataMatcher, compile_metadata_matcher
 from ..model.headers import HeaderMap
 from ..model.ref import Ref
 from ..schema import Msg
+from .grpc import is_grpc_request
 from .runtime import RuntimeFraction, compile_runtime_fraction
 
 if TYPE_CHECKING:
@@ -192,14 +193,6 @@ def _compile_tls_context(msg: Msg) -> TlsContext:
     return TlsContext(
         msg.presented.value if msg.HasField("presented") else None,
         msg.validated.value if msg.HasField("validated") else None,
-    )
-
-
-def is_grpc_request(headers: HeaderMap) -> bool:
-    """Tell whether the request is gRPC by its content type (``Grpc::Common::isGrpcRequestHeaders``)."""
-    kind = headers.get("content-type")
-    return (
-        kind is not None and ":path" in headers and (kind == "application/grpc" or kind.startswith("application/grpc+"))
     )
 
 
