@@ -18,7 +18,7 @@ from .error_matcher import ErrorMatcher, compile_error_matcher
 from .hash_policy import HashPolicies, compile_hash_policies
 from .health_check import HealthCheck, compile_health_check
 from .host import Host
-from .load_balancer.policy import Policy, compile_policy
+from .load_balancer.policy import Policy, compile_policy, looks_at_requests
 from .mirror import MirrorPolicy, compile_mirror_policies
 from .outlier_config import OutlierDetection, compile_outlier_detection
 from .retry import RetryPolicy, compile_retry_policy
@@ -44,6 +44,8 @@ class Cluster:
     type: ClusterType
     endpoints: Endpoints
     policy: Policy
+    counts_requests: bool
+    """The policy asks how many requests each host is serving."""
     panic_threshold: int
     update_merge_window_ms: float
     override_health: frozenset[str]
@@ -85,6 +87,7 @@ class Cluster:
 def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
     """Compile ``envoy.config.cluster.v3.Cluster``."""
     kind = compile_cluster_type(msg, ref)
+    policy = compile_policy(msg, ref, proxy)
     endpoints = compile_endpoints(msg, kind.discovery, ref, proxy)
     options = _http_options(msg)
     common = msg.common_http_protocol_options
@@ -107,7 +110,8 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         proxy=proxy,
         type=kind,
         endpoints=endpoints,
-        policy=compile_policy(msg, ref, proxy),
+        policy=policy,
+        counts_requests=looks_at_requests(policy),
         panic_threshold=round_percent(threshold.value) if lb.HasField("healthy_panic_threshold") else 50,
         update_merge_window_ms=duration_ms(window) if lb.HasField("update_merge_window") else 1000.0,
         override_health=_override_health(lb),

@@ -19,6 +19,7 @@ from .circuit_breakers import resource_manager
 from .connection_pool import ConnectionPool, Ticket
 from .exchange import Exchange, Reset
 from .host_reports import report
+from .load_balancer import request_counts
 from .route_action import rewrite_host_after_choice
 from .upstream_answer import H1, PROTOCOL_ERROR, closes_connection, early_reset, late_reset, make_answer
 from .upstream_connect import connect, connecting, mismatch, new_pool, upstream_protocol
@@ -135,6 +136,9 @@ class UpstreamRequest:
         endpoint, cluster = self.host.endpoint, self.cluster
         if cluster.outlier_detection is not None:
             report(exchange.stream, cluster, self.host, "connected")
+        if cluster.counts_requests:
+            counts = request_counts(exchange.stream.state, cluster.name)
+            counts[endpoint] = counts.get(endpoint, 0) + 1
         if exchange.raw_tcp:
             return
         unreadable = mismatch(exchange.script, exchange.stream.world, cluster, self.host, self.protocol)
@@ -249,6 +253,8 @@ class UpstreamRequest:
             return
         self.done = True
         self.timer_ms = self.due_ms = NEVER
+        if self.sent and self.cluster.counts_requests:
+            request_counts(self.exchange.stream.state, self.cluster.name)[self.host.endpoint] -= 1
         ticket, pool = self.ticket, self.pool
         if ticket is None or pool is None:
             return

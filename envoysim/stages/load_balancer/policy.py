@@ -159,6 +159,19 @@ Policy: TypeAlias = (
 )
 
 
+def looks_at_requests(policy: Policy) -> bool:
+    """Tell whether the policy asks how many requests a host is serving."""
+    match policy:
+        case LeastRequest():
+            return True
+        case RingHash() | Maglev():
+            return policy.hashing.balance_factor > 0
+        case Subset() | OverrideHost():
+            return looks_at_requests(policy.child)
+        case _:
+            return False
+
+
 def compile_policy(cluster: Msg, ref: Ref, proxy: Proxy) -> Policy:
     """Compile the policy of ``envoy.config.cluster.v3.Cluster``: the list wins over ``lb_policy``."""
     if cluster.HasField("load_balancing_policy"):
