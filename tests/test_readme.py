@@ -30,3 +30,10 @@ def test_block(words: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_blocks_were_found() -> None:
     assert len(BLOCKS) >= 3
+
+
+def test_python_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    monkeypatch.chdir(ROOT)
+
+    exec(compile(code, "README.md", "exec"), {})
