@@ -84,6 +84,7 @@ def _serve_http(
             result = yield from decode_through_filters(stream)
             end = None if isinstance(result, Recreated) else result
     if isinstance(end, Aborted):
+        write_access_log(stream, end)
         end_request(connection, end)
         return tell_stream(stream, end)
     response = yield from _answer(stream, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,7 +67,8 @@ class Outcome:
     trailers: Pairs = ()
     duration_ms: float = 0.0
     stats: dict[str, int] = field(default_factory=dict)
-    access_log: tuple[str, ...] = ()
+    access_log: Sequence[str] = ()
+    """Lines; they may be written only when they are read."""
     notes: tuple[Note, ...] = ()
     unknown: str | None = None
     """What would settle the outcome, where the dump cannot (status is then ``None``)."""

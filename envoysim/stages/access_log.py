@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, overload
 
+from ..model.reply import Aborted
 from ..schema import Msg, any_type, to_python, unpack
 from .access_log_filter import LogFilter, compile_access_log_filter
 from .substitution_format import (
@@ -29,6 +30,8 @@ FILE: Final = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
 STREAMS: Final = frozenset(
     f"envoy.extensions.access_loggers.stream.v3.{name}AccessLog" for name in ("Stdout", "Stderr")
 )
+UNKNOWN: Final = "unknown"
+"""``Aborted.closed`` where the configuration cannot settle the outcome; its ``details`` say what would."""
 ACCESS_LOG: Final = "access_log"
 """``Stream.facts`` key: the lines."""
 
@@ -112,8 +115,16 @@ def _formatter(config: Msg, ref: Ref) -> Formatter:
     return compile_format(text, ref.at(kind or "format"), omit_empty=False)
 
 
-def write_access_log(stream: Stream, response: Response | None) -> None:
-    """Leave the lines in ``stream.facts``; ``response`` is ``None`` where none was sent."""
+def write_access_log(stream: Stream, end: Response | Aborted) -> None:
+    """Leave the lines in ``stream.facts``, and what an abort says on the stream."""
+    response: Response | None = None
+    if isinstance(end, Aborted):
+        if end.closed == UNKNOWN:
+            return
+        stream.flag(*end.flags)
+        stream.details = end.details or stream.details
+    else:
+        response = end
     loggers = stream.hcm.access_loggers
     if loggers:
         due = [x for x in loggers if x.condition is None or x.condition(stream, response)]

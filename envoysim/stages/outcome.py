@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..model.outcome import Outcome
 from ..model.reply import Aborted, Response
+from .access_log import ACCESS_LOG, UNKNOWN
 
 if TYPE_CHECKING:
     from .stream import DownstreamConnection, Stream
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 DROPPED: Final = frozenset(("date", "connection", "transfer-encoding", "keep-alive", ":status"))
 STARRED: Final = frozenset(("x-request-id", "x-envoy-upstream-service-time"))
-UNKNOWN: Final = "unknown"
-"""``Aborted.closed`` where the configuration cannot settle the outcome; its ``details`` say what would."""
 
 
 def tell_stream(stream: Stream, end: Response | Aborted) -> Outcome:
@@ -43,18 +42,39 @@ def tell_stream(stream: Stream, end: Response | Aborted) -> Outcome:
         if end.closed == UNKNOWN:
             outcome.unknown = end.details
             return outcome
-        for flag in end.flags:
-            if flag not in outcome.response_flags:
-                outcome.response_flags += (flag,)
-        outcome.response_code_details = end.details or outcome.response_code_details
         outcome.closed = end.closed  # type: ignore[assignment]  # the stages use the contract's words
         return outcome
     outcome.status = end.status
     outcome.response_code_details = end.details if stream.details is None else stream.details
     outcome.headers = _response_headers(end.headers.items)
     outcome.body = "" if stream.request.method == "HEAD" else end.body
+    if stream.protocol == "HTTP/2":
+        _as_http2(stream, outcome)
+    elif not outcome.body and _is_empty(stream, end):
+        outcome.headers += (("content-length", "0"),)
     outcome.trailers = tuple(end.trailers.items) if end.trailers is not None else ()
     return outcome
+
+
+def _as_http2(stream: Stream, outcome: Outcome) -> None:
+    """An accepted upgrade is a plain 200 there (``transformUpgradeResponseFromH1toH2``)."""
+    if stream.upgrade and any(name == "upgrade" for name, _ in outcome.headers):
+        outcome.status = 200 if outcome.status == 101 else outcome.status
+        outcome.headers = tuple(pair for pair in outcome.headers if pair[0] != "upgrade")
+
+
+def _is_empty(stream: Stream, response: Response) -> bool:
+    """Tell whether HTTP/1's codec says with a length that there is no body (``encodeHeadersBase``)."""
+    method, status = stream.request.method, response.status
+    return not (
+        response.cut
+        or response.trailers is not None
+        or status < 200
+        or status in (204, 304)
+        or method == "HEAD"
+        or (method == "CONNECT" and status == 200)
+        or "content-length" in response.headers
+    )
 
 
 def _cluster_name(stream: Stream) -> str | None:
@@ -67,9 +87,10 @@ def _response_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str]
     return tuple((n, "*" if n in STARRED else v.strip(" \t")) for n, v in pairs if n not in DROPPED)
 
 
-def _access_log(stream: Stream) -> tuple[str, ...]:
-    lines = stream.facts.get("access_log")
-    return lines if isinstance(lines, tuple) else ()
+def _access_log(stream: Stream) -> Sequence[str]:
+    lines = stream.facts.get(ACCESS_LOG, ())
+    assert isinstance(lines, Sequence)
+    return lines
 
 
 def tell_closed(connection: DownstreamConnection | None, end: Aborted) -> Outcome:
@@ -83,7 +104,7 @@ def tell_closed(connection: DownstreamConnection | None, end: Aborted) -> Outcom
         outcome.unknown, outcome.response_code_details = end.details, None
     if connection is not None:
         outcome.listener = connection.listener.name
-        outcome.access_log = tuple(connection.access_log)
+        outcome.access_log = connection.access_log
         chain = connection.filter_chain
         outcome.filter_chain = chain.name if chain is not None else None
     return outcome
@@ -97,7 +118,7 @@ def tell_tcp(connection: DownstreamConnection, end: TcpEnd) -> Outcome:
         closed=end.closed,  # type: ignore[arg-type]  # the contract's words
         response_flags=end.flags,
         response_code_details=end.details,
-        access_log=tuple(connection.access_log),
+        access_log=connection.access_log,
         listener=connection.listener.name,
         filter_chain=chain.name if chain is not None else None,
         cluster=end.cluster,

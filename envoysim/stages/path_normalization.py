@@ -38,7 +38,7 @@ def merge_slashes(path: str) -> str:
 
 
 def canonical_path(path: str) -> str | None:
-    """Canonicalize as googleurl does: dot segments, backslashes, escapes of unreserved characters; ``None``: refused."""
+    """Canonicalize as googleurl does (dot segments, backslashes, needless escapes); ``None`` where it is refused."""
     bare, query = split_query(path)
     if "%" not in bare and "." not in bare and "\\" not in bare and bare.isascii() and not _ESCAPED & set(bare):
         return path
