@@ -44,7 +44,7 @@ def play(proxy: Proxy, request: Request, world: World, state: State) -> Story[Tr
     world.chance.begin()
     telling = Telling(world.explain, now_ms=state.now_ms)
     start_ms = state.now_ms
-    outcome = yield from _play(proxy, request, world, state, telling)
+    outcome = yield from tell(proxy, request, world, state, telling)
     outcome.id = request.id
     outcome.duration_ms = round(state.now_ms - start_ms, 3)
     outcome.stats = telling.stats
@@ -52,7 +52,8 @@ def play(proxy: Proxy, request: Request, world: World, state: State) -> Story[Tr
     return Trace(request, outcome, tuple(telling.steps), tuple(telling.notes), tuple(telling.assumed))
 
 
-def _play(proxy: Proxy, request: Request, world: World, state: State, telling: Telling) -> Story[Outcome]:
+def tell(proxy: Proxy, request: Request, world: World, state: State, telling: Telling) -> Story[Outcome]:
+    """Walk ``request`` through Envoy's stages, which say to ``telling`` what they decide."""
     connection = accept(proxy, request, state, telling)
     if isinstance(connection, Aborted):
         return tell_closed(None, connection)
@@ -83,6 +84,12 @@ def _serve_http(
         if end is None:
             result = yield from decode_through_filters(stream)
             end = None if isinstance(result, Recreated) else result
+    return (yield from conclude(stream, end))
+
+
+def conclude(stream: Stream, end: LocalReply | Response | Aborted) -> Story[Outcome]:
+    """Send what the filters ended with downstream, and tell the outcome."""
+    connection = stream.connection
     if isinstance(end, Aborted):
         write_access_log(stream, end)
         end_request(connection, end)

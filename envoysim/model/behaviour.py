@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 Action = Literal[
     "reply", "refuse", "connect_timeout", "reset", "close", "hang", "partial", "stall", "garbage", "h2_reset"
@@ -49,3 +49,13 @@ class Upstream:
 
 
 PLAIN_REPLY = Behaviour()
+
+
+class UpstreamModel(Protocol):
+    """Upstreams whose behaviour is drawn for every attempt, at its time, in place of a list."""
+
+    def meets_connection(self, endpoint: str, cluster: str, now_ms: float) -> Behaviour | None:
+        """Return the behaviour that refuses (or never accepts) a connection now; ``None`` where it is accepted."""
+
+    def meets_request(self, endpoint: str, cluster: str, now_ms: float) -> Behaviour:
+        """Return what happens to a request that arrives now."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from .behaviour import Upstream
+from .behaviour import Upstream, UpstreamModel
 from .chance import Chance, Sampled
 
 T = TypeVar("T")
@@ -17,7 +17,8 @@ T = TypeVar("T")
 class World:
     """Upstream behaviour, chance, runtime keys and host health, given from outside.
 
-    ``upstreams`` is keyed by ``ip:port``, cluster name or ``*``. ``runtime`` overrides runtime keys.
+    ``upstreams`` is keyed by ``ip:port``, cluster name or ``*``; where they say nothing, ``upstream_model`` does.
+    ``runtime`` overrides runtime keys.
     ``health`` overrides host health by ``ip:port`` (``healthy``, ``unhealthy``, ``degraded``, ...).
     ``verdicts`` answers filters that call out (``ext_authz``, ``ratelimit``, ``ext_proc``), by filter name.
     ``patience_ms`` is how long a client waits for a whole answer before it leaves (flag ``DC``).
@@ -25,6 +26,7 @@ class World:
     """
 
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    upstream_model: UpstreamModel | None = None
     chance: Chance = field(default_factory=Sampled)
     runtime: Mapping[str, str] = field(default_factory=dict)
     health: Mapping[str, str] = field(default_factory=dict)

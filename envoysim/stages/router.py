@@ -52,6 +52,12 @@ def forward(stream: Stream, config: RouterFilter) -> Story[End]:
     begun = _begin(stream, action, config)
     if isinstance(begun, (LocalReply, Aborted)):
         return begun
+    return (yield from play_attempts(begun))
+
+
+def play_attempts(begun: Attempts) -> Story[End]:
+    """Let happen what happens to the attempts, until one answers or nothing is left."""
+    stream = begun.stream
     state = stream.state
     leaves_ms = stream.start_ms + stream.world.patience_ms
     end = begun.handle(state.now_ms)
@@ -69,7 +75,19 @@ def forward(stream: Stream, config: RouterFilter) -> Story[End]:
 
 
 def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | LocalReply | Aborted:
-    """Do everything up to the first attempt, or answer where the request ends before it."""
+    """Send the first attempt, or answer where the request ends before it."""
+    attempts = prepare_attempts(stream, action, config)
+    if not isinstance(attempts, Attempts):
+        return attempts
+    host = attempts.exchange.choose_host(None)
+    if not isinstance(host, Host):
+        return attempts.no_host(host)
+    send_first(attempts, config, host)
+    return attempts
+
+
+def prepare_attempts(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | LocalReply | Aborted:
+    """Do everything up to the choice of a host, or answer where the request ends before it."""
     choice = choose_cluster(stream, action)
     cluster = stream.proxy.cluster(choice.name) if choice.name else None
     if choice.unknown:
@@ -99,12 +117,15 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
     exchange = _exchange(stream, action, config, cluster, timeouts, choice.metadata_match, grpc=grpc)
     idle_ms = stream_idle_ms(stream, action)
     timers = StreamTimers(deadline_ms, idle_ms, stream.state.now_ms + idle_ms, exchange.complete)
-    attempts = Attempts(exchange, timers)
-    host = exchange.choose_host(None)
-    if not isinstance(host, Host):
-        return attempts.no_host(host)
-    _take_router_headers(stream, timeouts)
-    policy = cluster.retry_policy or policy
+    return Attempts(exchange, timers)
+
+
+def send_first(attempts: Attempts, config: RouterFilter, host: Host) -> None:
+    """Send the first attempt to ``host``, and the shadow requests (``continueDecodeHeaders``)."""
+    stream, action, cluster = attempts.stream, attempts.forward, attempts.cluster
+    headers = stream.headers
+    _take_router_headers(stream, attempts.timeouts)
+    policy = cluster.retry_policy or action.retry_policy or NO_RETRY
     attempts.retry = make_retry_state(policy, headers)
     for text in policy.unmodelled:
         stream.telling.note(policy.ref, f"not modelled: {text}")
@@ -117,7 +138,6 @@ def _begin(stream: Stream, action: Forward, config: RouterFilter) -> Attempts | 
     attempts.start(host)
     if copied is not None:
         send_mirrors(stream, mirrors, copied)
-    return attempts
 
 
 def _refuse_early(stream: Stream, config: RouterFilter, cluster: Cluster) -> LocalReply | None:

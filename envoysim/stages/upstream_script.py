@@ -38,12 +38,16 @@ class Script:
     state: State
     received: int = 0
     received_by_endpoint: dict[str, int] = field(default_factory=dict)
+    drawn: Behaviour | None = None
+    """What the upstream model has said already about the attempt that is about to arrive."""
 
     @property
     def says_nothing(self) -> bool:
         """Nothing is scripted at all: every endpoint accepts and answers plainly."""
         request = self.request
-        return not (self.world.upstreams or request.upstream or request.upstream_by_endpoint)
+        world = self.world
+        scripted = world.upstreams or request.upstream or request.upstream_by_endpoint
+        return not scripted and world.upstream_model is None
 
     def nature(self, endpoint: str, cluster: str) -> Upstream:
         """Return what is said about the endpoint: ``tls`` and ``protocol`` of the nearest entry that has them."""
@@ -65,7 +69,8 @@ class Script:
         if own is not None and own.action in CONNECT_ACTIONS:
             self._take_own(endpoint)
             return own
-        return None
+        model = self.world.upstream_model
+        return None if model is None or standing else model.meets_connection(endpoint, cluster, self.state.now_ms)
 
     def meets_request(self, endpoint: str, cluster: str) -> Behaviour:
         """Return what happens to a request that has arrived."""
@@ -75,7 +80,11 @@ class Script:
             return own
         standing = self._standing(endpoint, cluster)
         if not standing:
-            return PLAIN_REPLY
+            model = self.world.upstream_model
+            if model is None:
+                return PLAIN_REPLY
+            drawn, self.drawn = self.drawn, None
+            return drawn or model.meets_request(endpoint, cluster, self.state.now_ms)
         turns = self._turns(endpoint)
         behaviour = standing[turns.arrivals % len(standing)]
         turns.arrivals += 1

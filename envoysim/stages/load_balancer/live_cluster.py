@@ -48,6 +48,7 @@ class LiveCluster:
         "cluster",
         "host_sets",
         "on_check_passed",
+        "on_delivered",
     )
 
     def __init__(self, cluster: Cluster, health: Mapping[str, str]) -> None:
@@ -63,6 +64,8 @@ class LiveCluster:
         """Lets happen what is due by a time: outlier detection's ticks."""
         self.on_check_passed: Callable[[Host, float, Telling], None] | None = None
         """Told of a host that passes its health checks: outlier detection lets it back."""
+        self.on_delivered: Callable[[], None] | None = None
+        """Told whenever the worker has learnt of other health: a scenario looks for panic."""
         self._rebuild()
 
     def _rebuild(self) -> None:
@@ -123,6 +126,8 @@ class LiveCluster:
         self.host_sets = tuple(sets)
         # Hash tables are made by the main thread: with any update a worker gets the newest of all priorities.
         self.balancer.refresh(self._true_sets if isinstance(self.balancer, HashBalancer) else self.host_sets)
+        if self.on_delivered is not None:
+            self.on_delivered()
 
 
 def configured_flags(host: Host, health: Mapping[str, str]) -> frozenset[str]:
