@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..stream import Stream
 
 PREFIX: Final = "envoy.extensions.filters.http.buffer.v3."
+FRAME: Final = 16384
+"""Bytes of a full HTTP/2 DATA frame."""
 TOO_LARGE: Final = LocalReply(413, "request_payload_too_large", "Payload Too Large")
 
 
@@ -48,6 +50,14 @@ class Buffer(DecoderOnly):
         if "content-length" not in stream.headers:
             stream.headers.set("content-length", str(size))
         return None
+
+
+def _kept(size: int, protocol: str) -> int:
+    """Return how much of a body is kept back: what comes with the stream's end passes.
+
+    HTTP/1 bodies end with an event of their own, HTTP/2 and HTTP/3 ones with their last frame.
+    """
+    return size if protocol.startswith("HTTP/1") else max(0, size - 1) // FRAME * FRAME
 
 
 def compile_buffer(msg: Msg, ref: Ref, proxy: Proxy) -> Buffer:

@@ -15,7 +15,9 @@ from ...model.headers import HeaderMap
 from ...model.ref import Ref
 from ...model.reply import LocalReply
 from ...schema import Msg, duration_ms, to_python
+from ..route import Forward
 from ..route_action import routed_cluster
+from ..timeouts import NEVER, STREAM_IDLE, stream_idle_ms
 from .base import DecoderOnly, FilterModule, Verdict
 
 if TYPE_CHECKING:
@@ -156,9 +158,13 @@ class Fault(DecoderOnly):
         self._count_cluster(stream, prefix, "delays_injected")
         assert self.delay is not None
         stream.telling.step("http filter", self.delay.ref, "delayed by {} ms (DI)", delay_ms)
-        yield stream.state.now_ms + delay_ms
+        idle_ms = _idle_ms(stream)
+        yield stream.state.now_ms + min(delay_ms, idle_ms)
         stream.telling.now_ms = stream.state.now_ms
         self._end(stream)
+        if idle_ms < delay_ms:
+            stream.telling.step("timeouts", self.delay.ref, "the stream was idle for {} ms: 504", idle_ms)
+            return STREAM_IDLE
         reply = self._abort(stream)
         return None if reply is None else self._aborted(stream, reply)
 
@@ -224,6 +230,14 @@ class Fault(DecoderOnly):
         cluster = stream.headers.get("x-envoy-downstream-service-cluster")
         if cluster and self.cluster_stats:
             stream.telling.count(f"{prefix}{cluster}.{counter}")
+
+
+def _idle_ms(stream: Stream) -> float:
+    """Return how long the stream may be idle while the filter holds it."""
+    route = stream.route
+    if route is not None and isinstance(route.action, Forward):
+        return stream_idle_ms(stream, route.action)
+    return stream.hcm.stream_idle_timeout_ms or NEVER
 
 
 def _for_cluster(stream: Stream, key: str) -> str:

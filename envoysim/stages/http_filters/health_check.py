@@ -12,9 +12,12 @@ from ...match.header_matcher import HeaderMatcher, compile_header_matchers
 from ...model.ref import Ref
 from ...model.reply import LocalReply, Response
 from ...schema import Msg, duration_ms
+from ..host import UNHEALTHY, coarse_health
+from ..load_balancer import live_cluster
 from .base import FilterModule, Verdict
 
 if TYPE_CHECKING:
+    from ..cluster import Cluster
     from ..proxy import Proxy
     from ..stream import Stream
 
@@ -91,14 +94,12 @@ class HealthCheck:
         return LocalReply(status, details, "", () if status // 100 == 2 else ("LH",), headers)
 
     def _ask_clusters(self, stream: Stream, prefix: str) -> LocalReply:
-        from ..load_balancer import count_members
-
         for name, wanted in self.min_healthy:
             cluster = stream.proxy.cluster(name)
             if cluster is None:
                 stream.telling.count(prefix + "failed_cluster_not_found")
                 return self._reply(503, "health_check_failed_no_cluster_found")
-            total, available = count_members(cluster, stream.world, stream.state)
+            total, available = count_members(cluster, stream)
             if total == 0:
                 if wanted == 0:
                     continue
@@ -108,6 +109,18 @@ class HealthCheck:
                 stream.telling.count(prefix + "failed_cluster_unhealthy")
                 return self._reply(503, "health_check_failed_cluster_unhealthy")
         return self._reply(200, "health_check_ok_cluster_healthy")
+
+
+def count_members(cluster: Cluster, stream: Stream) -> tuple[int, int]:
+    """Return how many members a cluster has, and how many of them are healthy or degraded."""
+    if cluster.endpoints.unknown:
+        stream.telling.note(cluster.endpoints.ref, f"not in the dump: {cluster.endpoints.unknown}")
+    state = stream.state
+    live = live_cluster(cluster, stream.world, state)
+    if live.clock is not None:
+        live.clock(state.now_ms, stream.world, stream.telling)
+    hosts = cluster.hosts
+    return len(hosts), sum(coarse_health(live.flags(host)) != UNHEALTHY for host in hosts)
 
 
 def compile_health_check(msg: Msg, ref: Ref, proxy: Proxy) -> HealthCheck:
