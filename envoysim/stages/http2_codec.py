@@ -21,12 +21,19 @@ VIOLATION: Final = "http2.violation.of.messaging.rule"
 UNDERSCORE: Final = "http2.unexpected_underscore"
 TOO_MANY: Final = "http2.too_many_headers"
 TOO_LARGE: Final = "http2.header_list_size_too_large"
+REMOTE_RESET: Final = "http2.remote_reset"
+LIMITS: Final = frozenset((UNDERSCORE, TOO_MANY, TOO_LARGE))
+"""Refused by Envoy itself, which resets the stream; the rest nghttp2 refuses."""
 FORBIDDEN: Final = frozenset(("connection", "upgrade", "keep-alive", "proxy-connection", "transfer-encoding"))
 # Scanners of the protocol, not of the configuration.
 _NAME: Final = re.compile(r":?[!#$%&'*+\-.0-9^_`a-z|~]+\Z")
 _BAD_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_BAD_PATH: Final = re.compile(r"[\x00-\x20\x7f]")
-_BAD_AUTHORITY: Final = re.compile(r"[^A-Za-z0-9!$%&'()*+,\-.:;=@\[\]_~]")
+_BAD_PSEUDO: Final = {
+    ":method": re.compile(r"[^!#$%&'*+\-.0-9A-Z^_`a-z|~]"),
+    ":scheme": re.compile(r"[^A-Za-z0-9+\-.]"),
+    ":path": re.compile(r"[\x00-\x20\x7f]"),
+    ":authority": re.compile(r"[^A-Za-z0-9!$%&'()*+,\-.:;=\[\]_~]"),
+}
 
 
 def decode_http2(stream: Stream, request: Request) -> Aborted | None:
@@ -41,10 +48,12 @@ def decode_http2(stream: Stream, request: Request) -> Aborted | None:
             details = TOO_LARGE
         elif count > hcm.max_headers_count:
             details = TOO_MANY
-        elif not _is_complete(headers, request):
-            details = VIOLATION
+        else:
+            details = _check_message(headers, request)
     if details is not None:
-        stays = hcm.http2_stream_errors or details not in (INVALID_HEADER, VIOLATION)
+        if details in LIMITS:
+            return Aborted("reset", ("DR",), details)
+        stays = hcm.http2_stream_errors or details == REMOTE_RESET
         return Aborted("reset" if stays else "eof", ("DPE",), details)
     if cookies:
         headers.items.append(("cookie", "; ".join(cookies)))
@@ -68,14 +77,13 @@ def _pseudo_headers(stream: Stream, request: Request) -> list[tuple[str, str]]:
 def _check_pseudo_headers(headers: HeaderMap) -> str | None:
     """Pseudo-headers must have a value of legal characters."""
     for name, value in headers.items:
-        bad = {":path": _BAD_PATH, ":authority": _BAD_AUTHORITY}.get(name, _BAD_VALUE)
-        if not value or bad.search(value):
+        if not value or _BAD_PSEUDO[name].search(value):
             return INVALID_HEADER
     return None
 
 
 def _read_lines(hcm: HttpConnectionManager, headers: HeaderMap, request: Request, cookies: list[str]) -> str | None:
-    """Take the lines one by one; illegal names and values are dropped, connection headers are refused."""
+    """Take the lines one by one; illegal names and values and connection headers are refused."""
     hosts = lengths = 0
     for name, value in request.headers:
         lower = name.lower()
@@ -92,7 +100,7 @@ def _read_lines(hcm: HttpConnectionManager, headers: HeaderMap, request: Request
         elif lower == ":protocol" and not hcm.http2_allow_connect:
             return INVALID_HEADER
         if _NAME.match(lower) is None or (not value.isprintable() and _BAD_VALUE.search(value)):
-            continue
+            return INVALID_HEADER
         if hcm.underscores != "ALLOW" and "_" in lower:
             if hcm.underscores == "REJECT_REQUEST":
                 return UNDERSCORE
@@ -106,19 +114,23 @@ def _read_lines(hcm: HttpConnectionManager, headers: HeaderMap, request: Request
     return None
 
 
-def _is_complete(headers: HeaderMap, request: Request) -> bool:
-    """Tell whether the message has what every request needs (``nghttp2_http_on_request_headers``)."""
+def _check_message(headers: HeaderMap, request: Request) -> str | None:
+    """A message must have what every request needs (``nghttp2_http_on_request_headers``), and the length it says."""
     if ":authority" not in headers:
-        return False
-    path = headers.get(":path")
-    if request.method == "CONNECT" and ":protocol" not in headers:
-        return path is None
+        return VIOLATION
+    path, connect = headers.get(":path"), request.method == "CONNECT"
+    extended = ":protocol" in headers
+    if connect and not extended:
+        return None if path is None else VIOLATION
+    if path is None or (extended and not connect):
+        return VIOLATION
+    asterisk = request.method == "OPTIONS" and path == "*"
+    if headers.get(":scheme") in ("http", "https") and not (path.startswith("/") or asterisk):
+        return VIOLATION
     length = headers.get("content-length")
-    if length is not None and int(length) > 0 and not request.body:
-        return False
-    if path is None or headers.get(":scheme") not in ("http", "https"):
-        return path is not None
-    return path.startswith("/") or (request.method == "OPTIONS" and path == "*")
+    if length is None or int(length) == len(request.body.encode()):
+        return None
+    return REMOTE_RESET if request.body else VIOLATION
 
 
 def _extended_connect(headers: HeaderMap, protocol: str) -> None:
