@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from ..load.dump import Dump
 from ..model.ref import Ref
@@ -109,6 +110,8 @@ class Subject:
     def __init__(self, dump: Dump) -> None:
         self.dump = dump
         self.proxy = Proxy(dump)
+        self.memory: dict[str, Any] = {}
+        """What checks share of their work, by the name of what was computed."""
 
     @cached_property
     def listeners(self) -> tuple[ListenerItem, ...]:
@@ -173,6 +176,14 @@ class Subject:
             for host in self.hosts
             for i, m in enumerate(host.msg.routes)
         )
+
+    @cached_property
+    def routes_by_host(self) -> list[tuple[HostItem, list[RouteItem]]]:
+        """The virtual hosts that have routes, with them."""
+        found: dict[int, tuple[HostItem, list[RouteItem]]] = {}
+        for route in self.routes:
+            found.setdefault(id(route.host), (route.host, []))[1].append(route)
+        return list(found.values())
 
     @cached_property
     def clusters(self) -> dict[str, ClusterItem]:
