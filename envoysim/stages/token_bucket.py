@@ -6,6 +6,9 @@ from typing import Final
 
 MIN_FILL_RATE: Final = 1.0 / (365 * 24 * 60 * 60)
 """Tokens per second: one a year at least."""
+INSTANT_FILL_RATE: Final = 1e6
+"""Tokens per second at which a token is back before anybody can look: real time never stands still between two looks,
+as virtual time does."""
 
 
 class TokenBucket:
@@ -21,6 +24,8 @@ class TokenBucket:
 
     def remaining(self, now_ms: float) -> float:
         """Return the tokens there are now."""
+        if self.fill_rate >= INSTANT_FILL_RATE:
+            return float(self.max_tokens)
         return min(float(self.max_tokens), (now_ms / 1000 - self._empty_at) * self.fill_rate)
 
     def consume(self, now_ms: float, tokens: float = 1.0) -> bool:
