@@ -18,7 +18,7 @@ from .error_matcher import ErrorMatcher, compile_error_matcher
 from .hash_policy import HashPolicies, compile_hash_policies
 from .health_check import HealthCheck, compile_health_check
 from .host import Host
-from .load_balancer.policy import Policy, compile_policy, looks_at_requests
+from .load_balancer.policy import Policy, compile_policy, looks_at_requests, whole_percent
 from .mirror import MirrorPolicy, compile_mirror_policies
 from .outlier_config import OutlierDetection, compile_outlier_detection
 from .retry import RetryPolicy, compile_retry_policy
@@ -112,7 +112,7 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         endpoints=endpoints,
         policy=policy,
         counts_requests=looks_at_requests(policy),
-        panic_threshold=round_percent(threshold.value) if lb.HasField("healthy_panic_threshold") else 50,
+        panic_threshold=whole_percent(threshold.value) if lb.HasField("healthy_panic_threshold") else 50,
         update_merge_window_ms=duration_ms(window) if lb.HasField("update_merge_window") else 1000.0,
         override_health=_override_health(lb),
         connect_timeout_ms=duration_ms(msg.connect_timeout)
@@ -143,11 +143,6 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         local_cluster=manager.local_cluster_name if manager is not None else "",
         alt_stat_name=msg.alt_stat_name,
     )
-
-
-def round_percent(value: float) -> int:
-    """Return a percentage as Envoy's ``PROTOBUF_PERCENT_TO_ROUNDED_INTEGER_OR_DEFAULT``."""
-    return int(min(100.0, value) + 0.5)
 
 
 def _http_options(msg: Msg) -> Msg | None:

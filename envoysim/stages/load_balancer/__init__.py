@@ -16,7 +16,7 @@ from .context import Ask, LbContext, NoHost, Unknown
 from .dynamic_forward_proxy import NOTE, choose_named_host
 from .live_cluster import LiveCluster, live_cluster
 from .original_dst import choose_original_dst
-from .policy import Unmodelled
+from .policy import RoundRobin, Unmodelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +81,8 @@ def _among_hosts(cluster: Cluster, ask: Ask) -> Host | NoHost | Unknown:
     policy = cluster.policy
     if isinstance(policy, Unmodelled):
         telling.note(policy.ref, f"load balancing policy `{policy.name}` is not modelled: round robin assumed")
+    if isinstance(policy, RoundRobin) and policy.client_side:
+        telling.note(policy.ref, "load reports of hosts are not modelled: all hosts weigh the same")
     overridden = _override(live, ask)
     if overridden is not None:
         return overridden
@@ -89,9 +91,13 @@ def _among_hosts(cluster: Cluster, ask: Ask) -> Host | NoHost | Unknown:
         return NoHost(ask.reason or _why_none(live), cluster.ref)
     losers = _losers(live, host) if telling.explain else None
     if ask.how:
-        telling.step("load balancer", host.ref, "{}: {} by {}", host.endpoint, ask.how, policy.name, losers=losers)
+        words = "{}: {}; {} chose among {}"
+        telling.step(
+            "load balancer", host.ref, words, host.endpoint, ask.how, policy.name, ask.candidates, losers=losers
+        )
     else:
-        telling.step("load balancer", host.ref, "{} by {}", host.endpoint, policy.name, losers=losers)
+        words = "{}: {} chose among {}"
+        telling.step("load balancer", host.ref, words, host.endpoint, policy.name, ask.candidates, losers=losers)
     return host
 
 

@@ -69,6 +69,8 @@ class Ask:
     telling: Telling
     reason: str = ""
     """Why there is no host, from the balancer that found none."""
+    candidates: int = 0
+    """Among how many hosts the policy chose."""
     how: str = ""
     """How the priority, locality or subset was found, for the step."""
     forced: tuple[int, bool] | None = None

@@ -99,11 +99,12 @@ class HashBalancer:
             ask.count("lb_healthy_panic")
             ask.how = f"priority {priority} in panic: all its hosts"
         elif len(self.host_sets) > 1:
-            ask.how = f"priority {priority}"
+            ask.how = f"priority {priority} gets {self.loads.healthy[priority]} %"
         weighted, table = self._table(priority)
         if table is None:
             ask.reason = f"no healthy host in priority {priority}"
             return None
+        ask.candidates = len(weighted.entries)
         if number is None:
             shares = table.shares()
             return shares[ask.world.chance.pick([share for _, share in shares], self._label)][0]

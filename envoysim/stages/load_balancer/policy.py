@@ -159,6 +159,11 @@ Policy: TypeAlias = (
 )
 
 
+def whole_percent(value: float) -> int:
+    """Return a percentage as an integer the way Envoy cuts it: 29 becomes 28 (``convertPercent``)."""
+    return int(100 * (value / 100.0))
+
+
 def looks_at_requests(policy: Policy) -> bool:
     """Tell whether the policy asks how many requests a host is serving."""
     match policy:
@@ -324,7 +329,7 @@ def _locality(msg: Msg) -> LocalityConfig:
 
 
 def _zone_aware(zone: Msg) -> LocalityConfig:
-    enabled = int(min(100.0, zone.routing_enabled.value) + 0.5) if zone.HasField("routing_enabled") else 100
+    enabled = whole_percent(zone.routing_enabled.value) if zone.HasField("routing_enabled") else 100
     size = zone.min_cluster_size.value if zone.HasField("min_cluster_size") else 6
     return LocalityConfig(
         routing_enabled=enabled, min_cluster_size=size, fail_traffic_on_panic=zone.fail_traffic_on_panic

@@ -20,12 +20,13 @@ LABEL: Final = "round robin"
 class RoundRobinBalancer(ZoneAware):
     """One worker's round robin; every source of hosts has its own position."""
 
-    __slots__ = ("_positions", "_schedules", "_seed")
+    __slots__ = ("_client_side", "_positions", "_schedules", "_seed")
 
     def __init__(
         self, policy: RoundRobin, panic_threshold: int, local_view: Callable[[Ask], HostSet | None] | None
     ) -> None:
         super().__init__(policy.locality, panic_threshold, local_view)
+        self._client_side = policy.client_side
         self._seed = Seed()
         self._positions: dict[Source, int] = {}
         self._schedules: dict[Source, tuple[tuple[Host, ...], Turns | None]] = {}
@@ -56,7 +57,8 @@ class RoundRobinBalancer(ZoneAware):
         if known is not None and (known[0] is hosts or known[0] == hosts):
             return known[1]
         weight = hosts[0].weight
-        equal = all(host.weight == weight for host in hosts)
+        # Client-side weighting replaces the configured weights: without load reports all hosts weigh the same.
+        equal = self._client_side or all(host.weight == weight for host in hosts)
         turns = None if equal else Turns([host.weight for host in hosts])
         self._schedules[source] = (hosts, turns)
         return turns

@@ -215,6 +215,7 @@ class SubsetBalancer:
 
     def _from(self, part: _Part, ask: Ask) -> Host | None:
         if part.single is not None:
+            ask.candidates = 1
             return part.single
         if part.child is None:
             self._refresh(part)

@@ -95,6 +95,7 @@ class ZoneAware:
             if len(self.host_sets) > 1:
                 ask.reason = f"no {source.availability} host in priority {source.priority}"
             return None
+        ask.candidates = len(hosts)
         return self.pick(hosts, source, ask)
 
     def pick(self, hosts: tuple[Host, ...], source: Source, ask: Ask) -> Host:
@@ -121,7 +122,8 @@ class ZoneAware:
             ask.how = f"priority {priority} in panic: all its hosts"
             return Source(priority, ALL)
         if len(self.host_sets) > 1 or availability == DEGRADED:
-            ask.how = f"{availability} hosts of priority {priority}"
+            loads = self.loads.healthy if availability == HEALTHY else self.loads.degraded
+            ask.how = f"{availability} hosts of priority {priority} get {loads[priority]} %"
         if self.locality.weighted:
             locality = self._weighted_locality(host_set, availability, ask)
             if locality is not None:
