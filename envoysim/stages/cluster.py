@@ -18,7 +18,8 @@ from .error_matcher import ErrorMatcher, compile_error_matcher
 from .hash_policy import HashPolicies, compile_hash_policies
 from .health_check import HealthCheck, compile_health_check
 from .host import Host
-from .load_balancer.policy import Policy, compile_policy, looks_at_requests, whole_percent
+from .load_balancer.compile_policy import compile_policy, whole_percent
+from .load_balancer.policy import Policy, looks_at_requests
 from .mirror import MirrorPolicy, compile_mirror_policies
 from .outlier_config import OutlierDetection, compile_outlier_detection
 from .retry import RetryPolicy, compile_retry_policy
@@ -87,7 +88,7 @@ class Cluster:
 def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
     """Compile ``envoy.config.cluster.v3.Cluster``."""
     kind = compile_cluster_type(msg, ref)
-    policy = compile_policy(msg, ref, proxy)
+    policy = compile_policy(msg, ref)
     endpoints = compile_endpoints(msg, kind.discovery, ref, proxy)
     options = _http_options(msg)
     common = msg.common_http_protocol_options
