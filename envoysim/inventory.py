@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -55,7 +55,18 @@ def missing(dump: Dump) -> list[str]:
     if not dump.listeners:
         found.append("no listener: a request cannot be traced")
     found += [f"route configuration `{name}` is named by a listener and absent" for name in _absent_routes(dump)]
-    return found
+    return found + [line for record in dump.fetched for line in _fetch_lines(record)]
+
+
+def _fetch_lines(record: Mapping[str, Any]) -> Iterator[str]:
+    """What ``envoysim fetch`` noted when it saved the dump."""
+    if record.get("partial"):
+        yield f"this dump is partial: {record['partial']}"
+    for item in record.get("missing", ()):
+        wanted = f", wanted by {', '.join(item['wanted_by'])}" if item.get("wanted_by") else ""
+        yield f"{item.get('kind')} `{item.get('name')}` was asked for and never came{wanted}"
+    for item in record.get("not_asked", ()):
+        yield f"{item.get('kind')} `{item.get('name')}` was not asked for: {item.get('reason')}"
 
 
 def _absent_routes(dump: Dump) -> list[str]:

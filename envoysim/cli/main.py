@@ -20,6 +20,7 @@ COMMANDS = (
     ("explain", "the page of a rule of `check`, or the list of all rules"),
     ("run", "many requests in, one outcome per line out (docs/contract.md)"),
     ("verify", "play requests through a real Envoy beside the simulation and compare"),
+    ("fetch", "ask a proxy, a control plane or a gRPC client what it runs, and save it"),
     ("show", "print what stands at a reference of a dump, secrets redacted"),
 )
 """Every command and its line of help; module ``cli/<name>.py`` defines ``command``."""

@@ -12,7 +12,7 @@ from ..model.ref import Ref
 from .dump import Document, Dump
 from .formats import resources_of
 from .from_messages import from_messages
-from .hosts import is_clusters
+from .hosts import has_configs, is_clusters
 from .read import parse, read_source
 from .resource import Notes, Resource
 from .shelf import Entry
@@ -61,7 +61,7 @@ class _Loading:
     def add(self, name: str, root: Any, choose: str | None = None) -> None:
         self.documents.append(Document(name, root))
         self.notes.sources.append(name)
-        if is_clusters(root):
+        if is_clusters(root) and not has_configs(root):
             return
         try:
             self.entries += resources_of(root, Ref(len(self.documents) - 1, ()), self.notes, choose)

@@ -129,6 +129,12 @@ class Dump:
     def _objects(self) -> Iterator[Document]:
         return (d for d in self.documents if is_object(d.root))
 
+    @cached_property
+    def fetched(self) -> tuple[Mapping[str, Any], ...]:
+        """What ``envoysim fetch`` says of the dumps it saved: where from, what never came, what was refused."""
+        records = (plain(get(document.root, "envoysim_fetch")) for document in self._objects())
+        return tuple(record for record in records if isinstance(record, dict))
+
     # --- places ---------------------------------------------------------------------------------------------------
 
     def pointer(self, ref: Ref) -> str:

@@ -44,6 +44,11 @@ def is_clusters(root: Node) -> bool:
     )
 
 
+def has_configs(root: Node) -> bool:
+    """Tell whether a config_dump stands in the same document, as ``envoysim fetch`` writes both."""
+    return is_object(root) and is_list(get(root, "configs"))
+
+
 def host_statuses(root: Node) -> Iterator[HostStatus]:
     """Yield every host of every cluster."""
     for cluster in _clusters(root):

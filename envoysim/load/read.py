@@ -19,7 +19,6 @@ from .lazy import Node, is_list, is_object
 SUFFIXES = frozenset({".json", ".yaml", ".yml", ".gz", ".zst", ".golden"})
 MAX_NESTING = 512
 LIVE_PATHS = ("/config_dump?include_eds", "/clusters?format=json")
-LIVE_SECONDS = 30.0
 
 
 def read_source(source: str) -> Iterator[tuple[str, bytes]]:
@@ -79,19 +78,13 @@ def _live(address: str) -> Iterator[tuple[str, bytes]]:
 
     An address with a path is asked for that path alone.
     """
-    import urllib.error
-    import urllib.request
     from urllib.parse import urlsplit
+
+    from .live import ask
 
     base = address.rstrip("/")
     for path in LIVE_PATHS if urlsplit(base).path == "" else ("",):
-        try:
-            with urllib.request.urlopen(base + path, timeout=LIVE_SECONDS) as answer:
-                yield base + path.split("?")[0], answer.read()
-        except urllib.error.HTTPError as error:
-            raise SourceError(f"answered {error.code} to {path}", place=base) from None
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            raise SourceError(f"cannot be reached: {getattr(error, 'reason', error)}", place=base) from None
+        yield base + path.split("?")[0], ask(base, path)
 
 
 def parse(name: str, data: bytes) -> Node:
