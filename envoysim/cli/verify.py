@@ -15,11 +15,10 @@ from ..errors import OptionError, RequestError
 from ..load import load
 from ..load.dump import Dump
 from ..model.request import ProxyProtocol, Request
-from ..model.world import World
-from ..run import run
 from ..stages.proxy import Proxy
 from ..verify.binary import envoy_version, find_envoy
-from ..verify.compare import Difference, compare
+from ..verify.compare import Difference
+from ..verify.follow import follow
 from ..verify.judge import Observed, judge
 from ..verify.local_address import local_address
 from ..verify.rebuild import Rebuilt, rebuild
@@ -51,13 +50,11 @@ def command(arguments: tuple[str, ...], **options: Any) -> int:
     made = rebuild(dump)
     requests = _requests(dump, made, url, options)
     if not requests:
-        raise OptionError("nothing to play", help="give a URL, --requests FILE or --generate N")
+        message, hint = _nothing(dump, made)
+        raise OptionError(message, help=hint)
     judgement = judge(binary, made.bootstrap, requests, list(made.endpoints.values()))
     proxy = Proxy(load([judgement.config_dump]), local_address=local_address())
-    traces = run(proxy, requests, World())
-    compared = [
-        (seen, compare(seen, t.outcome, made.cluster_of)) for seen, t in zip(judgement.observed, traces, strict=True)
-    ]
+    compared = follow(proxy, judgement.observed, made.cluster_of)
     wrong = [(seen, found) for seen, found in compared if found]
     if options["output"] == "json":
         click.echo(json.dumps(_json(made, compared, envoy_version(binary)), indent=1))
@@ -71,6 +68,15 @@ def _split(arguments: tuple[str, ...], options: dict[str, Any]) -> tuple[tuple[s
     if options["requests_path"] or options["generate"] or len(arguments) < 2:
         return arguments, None
     return arguments[:-1], arguments[-1]
+
+
+def _nothing(dump: Dump, made: Rebuilt) -> tuple[str, str]:
+    """Why there is nothing to play, and what to do."""
+    if made.listeners:
+        return "nothing to play", "give a URL, --requests FILE or --generate N"
+    if not dump.listeners:
+        return "nothing to play: the dump has no listeners", "give a dump of the whole proxy"
+    return "nothing to play: no listener of the dump can run here", "\n".join(made.left_out[:20])
 
 
 def _requests(dump: Dump, made: Rebuilt, url: str | None, options: dict[str, Any]) -> list[Request]:

@@ -15,7 +15,8 @@ from typing import Any
 
 from ..model.behaviour import Behaviour
 from ..model.request import Connection, ProxyProtocol, Request, Tls
-from .rebuild import HCM, Rebuilt
+from .rebuild import Rebuilt
+from .rebuild_http import HCM
 from .regex_members import member
 
 Json = dict[str, Any]
