@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .load.dump import Dump, Resource
+from .load import Dump, Resource
 from .schema import Msg, any_type, enum_name, unpack
 
 KINDS: Final = (
