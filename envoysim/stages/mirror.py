@@ -72,7 +72,7 @@ def _send(stream: Stream, policy: MirrorPolicy, headers: HeaderMap) -> None:
         headers.set(":authority", policy.host_rewrite)
     if not policy.keep_host:
         headers.set(":authority", shadow_host(headers.get(":authority") or ""))
-    chosen = choose_host(cluster, LbContext(stream=stream), stream.world, stream.state, telling)
+    chosen = choose_host(cluster, LbContext(stream=stream, mirror=True), stream.world, stream.state, telling)
     if not isinstance(chosen, Host):
         telling.step("mirror", policy.ref, "cluster `{}` has no healthy host: not mirrored", name)
         return

@@ -105,7 +105,7 @@ def _override(live: LiveCluster, ask: Ask) -> Host | NoHost | None:
     """Take the host a stateful session names, if its health allows it (``HostUtility::selectOverrideHost``)."""
     context = ask.context
     wanted, strict = context.override_host, context.strict
-    if context.stream is not None and not wanted:
+    if context.stream is not None and not wanted and not context.mirror:
         found = context.stream.facts.get(OVERRIDE)
         if isinstance(found, tuple):
             wanted, strict = found[0], found[1]

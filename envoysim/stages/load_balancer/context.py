@@ -30,6 +30,7 @@ class LbContext:
     ``hash_policy`` is the route's: it is asked only where the load balancer hashes. ``hash_key`` is a number that
     is known already. ``metadata_match`` are the subset criteria. ``retry`` is given for retries alone.
     ``override_host`` is the ``ip:port`` a stateful session asks for; with ``strict`` no other host will do.
+    ``mirror`` marks the copy of a request: it is a request of its own and takes part in no session.
     """
 
     stream: Stream | None = None
@@ -40,6 +41,7 @@ class LbContext:
     hash_policy: HashPolicies | None = None
     override_host: str = ""
     strict: bool = False
+    mirror: bool = False
 
 
 @dataclass(frozen=True, slots=True)

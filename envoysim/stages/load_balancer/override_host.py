@@ -31,9 +31,11 @@ class OverrideHostBalancer:
         stream = ask.context.stream
         if stream is None:
             return self._child.choose(ask)
-        wanted = stream.facts.get(STATE)
+        wanted = None if ask.context.mirror else stream.facts.get(STATE)
         if not isinstance(wanted, list):
-            wanted = stream.facts[STATE] = self._named(ask)
+            wanted = self._named(ask)
+            if not ask.context.mirror:
+                stream.facts[STATE] = wanted
         while wanted:
             host = self._by_endpoint.get(wanted.pop(0))
             if host is not None:
