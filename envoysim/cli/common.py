@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,6 +68,7 @@ def make_world(
     seed: int | None = None,
     settings: Sequence[str] = (),
     explain: bool = False,
+    patience_ms: float | None = None,
 ) -> World:
     """Build a World; ``settings`` are ``--set`` texts: ``runtime.KEY=V``, ``verdict.NAME=V``, ``IP:PORT=unhealthy``."""
     runtime: dict[str, str] = {}
@@ -99,6 +101,7 @@ def make_world(
         health=health,
         verdicts=verdicts,
         explain=explain,
+        patience_ms=math.inf if patience_ms is None else patience_ms,
     )
 
 

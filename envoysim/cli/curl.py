@@ -31,8 +31,8 @@ MEANINGLESS: dict[str, str] = {
     "--compressed": "give the header: -H 'accept-encoding: gzip'",
     "-w": "use -o json",
     "--write-out": "use -o json",
-    "-m": "the client waits for ever; give --upstream a delay to see Envoy's own timeouts",
-    "--max-time": "the client waits for ever; give --upstream a delay to see Envoy's own timeouts",
+    "-m": "use --patience MS",
+    "--max-time": "use --patience MS",
     "--connect-timeout": "the simulated connection is made at once",
     "--retry": "the client does not retry; Envoy's retries are simulated",
 }

@@ -29,6 +29,7 @@ from .common import load_dump, make_world, read_upstreams
 )
 @click.option("--upstreams", "upstreams_path", metavar="FILE", help="standing upstream behaviours (YAML or JSON)")
 @click.option("--seed", type=int, default=0, show_default=True, help="seed of every random choice")
+@click.option("--patience", type=click.FloatRange(min=0), metavar="MS", help="a client leaves when it waits longer")
 @click.option("--independent", is_flag=True, help="a fresh worker for every request: nothing is remembered")
 @click.option(
     "--set",
@@ -42,6 +43,7 @@ def command(
     requests_path: str,
     upstreams_path: str | None,
     seed: int,
+    patience: float | None,
     independent: bool,
     settings: tuple[str, ...],
 ) -> int:
@@ -51,7 +53,7 @@ def command(
     that cannot be used gives {"id": ..., "error": ...}; the rest goes on and the exit status is 1.
     """
     dump = load_dump(sources)
-    world = make_world(upstreams=read_upstreams(upstreams_path), seed=seed, settings=settings)
+    world = make_world(upstreams=read_upstreams(upstreams_path), seed=seed, settings=settings, patience_ms=patience)
     proxy = Proxy(dump, world.runtime)
     lines = sys.stdin if requests_path == "-" else _open(requests_path)
     reader = _Reader(lines, requests_path)

@@ -89,6 +89,7 @@ def _refused_options(command: Any) -> Any:
     help="runtime.KEY=V, random=N, IP:PORT=unhealthy, verdict.FILTER=deny",
 )
 @click.option("--seed", type=int, help="draw every random choice once instead of going through all of them")
+@click.option("--patience", type=click.FloatRange(min=0), metavar="MS", help="the client leaves when it waits longer")
 @click.option("-v", "--verbose", is_flag=True, help="add what lost and why, headers, access log")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="output format")
 @_refused_options
@@ -110,7 +111,13 @@ def command(**options: Any) -> int:
         },
     )
     upstreams = read_upstreams(options["upstreams_path"]) | parse_upstreams(options["upstream_words"])
-    world = make_world(upstreams=upstreams, seed=options["seed"], settings=options["settings"], explain=True)
+    world = make_world(
+        upstreams=upstreams,
+        seed=options["seed"],
+        settings=options["settings"],
+        explain=True,
+        patience_ms=options["patience"],
+    )
     dump = load_dump(sources)
     entry = find_entry(
         dump, curl.host, curl.port, curl.address, listener=options["listener"], direction=options["direction"]

@@ -67,7 +67,10 @@ def trace_text(
     style: Style = plain,
 ) -> str:
     """Return the whole text of ``envoysim trace``; ``verbose`` adds losers, headers and access log."""
-    lines = [headline(trace.outcome, style)]
+    first = headline(trace.outcome, style)
+    if len(shares) > 1:
+        first += f", {shares[0][0]:.1%} of requests"
+    lines = [first]
     if len(shares) > 1:
         lines += ["", *_share_lines(shares, unexplored, style)]
     lines.append("")

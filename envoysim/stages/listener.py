@@ -5,7 +5,7 @@ Source: ``source/common/listener_manager`` (``connection_handler_impl.cc``, ``ac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from .access_log import AccessLogger, compile_access_loggers
 from .connection_reuse import find_connection, keep_connection
 from .filter_chain import FilterChains, compile_filter_chains
 from .listener_filters import ListenerFilter, compile_listener_filters, run_listener_filters
+from .metadata import filter_metadata
 from .stream import DownstreamConnection
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Listener:
     def filters(self) -> tuple[ListenerFilter, ...]:
         """The listener filters, with those that older fields of the listener bring along."""
         return compile_listener_filters(self.message, self.ref, self._proxy)
+
+    @cached_property
+    def metadata(self) -> Mapping[str, object]:
+        """``metadata.filter_metadata`` as plain Python."""
+        return filter_metadata(self.message)
 
     @cached_property
     def access_loggers(self) -> tuple[AccessLogger, ...]:
@@ -178,7 +184,9 @@ def _find_listener(listeners: ListenerTable, wanted: Connection, telling: Tellin
             telling.step("listener", None, "no listener is called `{}`", wanted.listener)
             telling.note(None, f"there is no listener `{wanted.listener}`")
             return None
-        telling.step("listener", found.ref, "`{}`, as named in the request", found.name)
+        telling.step(
+            "listener", found.ref, "`{}` on {}", found.name, " and ".join(map(str, found.addresses)) or "no address"
+        )
         if not found.binds:
             telling.assumed.append(f"another listener handed the connection to `{found.name}`, which binds no port")
         return found
