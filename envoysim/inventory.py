@@ -99,13 +99,21 @@ def _listener(dump: Dump, resource: Resource) -> dict[str, Any]:
     message = resource.message()
     socket = message.address.socket_address
     chains = len(message.filter_chains) + message.HasField("default_filter_chain")
-    kinds = {any_type(f.typed_config).rsplit(".", 1)[-1] for c in message.filter_chains for f in c.filters}
+    every = [*message.filter_chains, message.default_filter_chain]
+    kinds = {any_type(f.typed_config).rsplit(".", 1)[-1] for c in every for f in c.filters}
     return {
-        "address": f"{socket.address}:{socket.port_value}" if socket.address else "-",
+        "address": _address(socket),
         "direction": enum_name(message, "traffic_direction").lower(),
         "chains": chains,
         "filters": ", ".join(sorted(kinds)),
     }
+
+
+def _address(socket: Msg) -> str:
+    if not socket.address:
+        return "-"
+    host = f"[{socket.address}]" if ":" in socket.address else socket.address
+    return f"{host}:{socket.port_value}"
 
 
 def _routes(dump: Dump, resource: Resource) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def request_for(
     authority: str | None = None,
 ) -> Witness | None:
     """A request to a virtual host through the first manager that serves it; ``None`` where nobody does."""
-    if not host.table.managers:
+    if not host.table.managers or not path.startswith("/"):
         return None
     manager = host.table.managers[0]
     return witness(manager, authority or authority_of(host.msg), path, method, headers)
