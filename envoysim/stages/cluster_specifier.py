@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..match.header_matcher import parse_uint64
@@ -78,7 +78,9 @@ class WeightedClusters:
     weights: tuple[int, ...]
     header_name: str
     use_hash_policy: bool
-    choices: tuple[ClusterChoice, ...] = field(default=())
+    choices: tuple[ClusterChoice, ...]
+    label: str
+    """What chance is asked about, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def _compile_weighted(msg: Msg, ref: Ref, proxy: Proxy, metadata: dict[str, obje
         weights = tuple(proxy.runtime.integer(f"{prefix}.{e.name}", e.weight) for e in entries)
     hashes = msg.HasField("use_hash_policy") and msg.use_hash_policy.value
     choices = tuple(ClusterChoice(e.name, e, e.metadata_match) for e in entries)
-    return WeightedClusters(ref, entries, weights, msg.header_name.lower(), hashes, choices)
+    label = f"weighted cluster of {ref}"
+    return WeightedClusters(ref, entries, weights, msg.header_name.lower(), hashes, choices, label)
 
 
 def _compile_entry(msg: Msg, ref: Ref, route_metadata: dict[str, object] | None) -> WeightedCluster:
@@ -208,7 +211,7 @@ def _pick(stream: Stream, forward: Forward, clusters: WeightedClusters) -> Clust
     weights, total = clusters.weights, sum(clusters.weights)
     number = _given_number(stream, forward, clusters)
     if number is None:
-        index = stream.world.chance.pick(weights, f"weighted cluster of {clusters.ref}", "stream") if total else 0
+        index = stream.world.chance.pick(weights, clusters.label, "stream") if total else 0
         template = "weighted cluster `{}`: {} of {}"
     else:
         index, point = 0, number % total
