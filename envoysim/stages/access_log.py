@@ -20,6 +20,7 @@ from .substitution_format import (
     compile_json_format,
     compile_substitution_format,
 )
+from .substitution_format.values import LOGGING
 
 if TYPE_CHECKING:
     from ..model.ref import Ref
@@ -61,6 +62,7 @@ class Lines(Sequence[str]):
         if self._lines is None:
             state = self._stream.state
             now_ms, state.now_ms = state.now_ms, self._now_ms
+            self._stream.facts[LOGGING] = True
             self._lines = tuple(
                 logger.formatter.format(self._stream, self._response).removesuffix("\n") for logger in self._loggers
             )

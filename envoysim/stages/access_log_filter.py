@@ -11,6 +11,7 @@ from ..match.value_matcher import MISSING, compile_value_matcher, metadata_value
 from ..schema import Msg, enum_name
 from .grpc import SNAKE_NAMES, UNKNOWN, grpc_status
 from .runtime import RuntimeFraction
+from .substitution_format.values import response_code
 
 if TYPE_CHECKING:
     from ..model.ref import Ref
@@ -61,7 +62,7 @@ def _comparison(msg: Msg, measure: Callable[[Stream, Response | None], float]) -
 
 
 def _status_code(msg: Msg, ref: Ref) -> LogFilter:
-    return _comparison(msg.comparison, lambda stream, response: response.status if response is not None else 0)
+    return _comparison(msg.comparison, lambda stream, response: response_code(stream, response) or 0)
 
 
 def _duration(msg: Msg, ref: Ref) -> LogFilter:
@@ -108,7 +109,7 @@ def _grpc_status(msg: Msg, ref: Ref) -> LogFilter:
     exclude = bool(msg.exclude)
 
     def test(stream: Stream, response: Response | None) -> bool:
-        status = grpc_status(response)
+        status = grpc_status(response, response_code(stream, response))
         return ((UNKNOWN if status is None else status) in wanted) != exclude
 
     return test

@@ -14,9 +14,10 @@ from .downstream_tls import DownstreamTransport, compile_downstream_transport
 from .filter_chain_losers import Candidate, rejections, seen
 from .filter_chain_matcher import FilterChainMatcher, compile_filter_chain_matcher
 from .filter_chain_tree import ChainTree, compile_chain_match
+from .metadata import filter_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..model.ref import Ref
     from ..model.trace import Rejected
@@ -37,6 +38,11 @@ class FilterChain:
         self.name: str = msg.name
         self.ref = ref
         self.match = compile_chain_match(msg.filter_chain_match)
+
+    @cached_property
+    def metadata(self) -> Mapping[str, object]:
+        """``metadata.filter_metadata`` as plain Python."""
+        return filter_metadata(self._msg)
 
     @cached_property
     def transport(self) -> DownstreamTransport:

@@ -64,13 +64,13 @@ def status_of_code(code: int) -> int:
     return STATUS_OF_CODE.get(code, UNKNOWN)
 
 
-def grpc_status(response: Response | None) -> int | None:
-    """Return a response's gRPC status: of its trailers, its headers, else for its code (``getGrpcStatus``)."""
-    if response is None:
-        return None
-    value = response.trailers.get("grpc-status") if response.trailers is not None else None
-    if value is None:
-        value = response.headers.get("grpc-status")
-    if value is None:
-        return status_of_code(response.status)
+def grpc_status(response: Response | None, code: int | None) -> int | None:
+    """Return a response's gRPC status: of its trailers, its headers, else for ``code`` (``getGrpcStatus``)."""
+    value = None
+    if response is not None:
+        value = (response.trailers.get("grpc-status") if response.trailers is not None else None) or (
+            response.headers.get("grpc-status")
+        )
+    if not value:
+        return status_of_code(code) if code is not None else None
     return int(value) if value.isdigit() else -1

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model.ref import Ref
-from ..schema import Msg, message_class, to_python
+from ..schema import Msg, message_class
 from .cluster_specifier import PerFilterConfig, compile_level, per_filter_config
 from .headers import HeaderMutations
+from .metadata import filter_metadata
 from .redirect import DirectResponse, Redirect, compile_direct_response, compile_redirect
 from .route_forward import Forward, Inherited, compile_forward
 from .route_match import RouteMatch, compile_route_match
@@ -72,13 +73,6 @@ def _compile_action(msg: Msg, ref: Ref, match: RouteMatch, inherited: Inherited,
     # `non_forwarding_action` and `filter_action` make a forwarding route without cluster.
     action = msg.route if kind == "route" else message_class("envoy.config.route.v3.RouteAction")()
     return compile_forward(msg, action, ref.at(kind or "route"), match.path, inherited, proxy)
-
-
-def filter_metadata(msg: Msg) -> Mapping[str, object]:
-    """Return ``metadata.filter_metadata`` as plain Python."""
-    if not msg.HasField("metadata"):
-        return {}
-    return {name: to_python(value) for name, value in msg.metadata.filter_metadata.items()}
 
 
 __all__ = ["Action", "DirectResponse", "Forward", "Redirect", "Route", "compile_route"]

@@ -60,6 +60,7 @@ def finalize_request(stream: Stream, forward: Forward, cluster_name: str, *, env
     ``x-envoy-original-host`` and ``x-envoy-original-path``.
     """
     headers = stream.headers
+    stream.facts["attempt_count"] = 1
     if stream.virtual_host is not None:
         stream.virtual_cluster = stream.virtual_host.virtual_cluster(headers)
     entry = choose_cluster(stream, forward).entry

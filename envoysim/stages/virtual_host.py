@@ -15,10 +15,11 @@ from .cluster_specifier import NO_CONFIG, PerFilterConfig, compile_level, per_fi
 from .headers import HeaderMutations
 from .matcher_inputs import HTTP_INPUTS
 from .matcher_tree import MatcherTree, compile_matcher_tree
+from .metadata import filter_metadata
 from .mirror import MirrorPolicy, compile_mirror_policies
 from .redirect import Redirect
 from .retry import compile_retry_policy
-from .route import Route, filter_metadata
+from .route import Route
 from .route_forward import Inherited, RateLimits, optional_uint
 from .route_list import RouteList
 from .route_match import remember
@@ -86,11 +87,11 @@ class VirtualHost:
         return self.require_tls == "ALL" or headers.get("x-envoy-internal") != "true"
 
     def virtual_cluster(self, headers: HeaderMap) -> str | None:
-        """Name the request's virtual cluster: ``other`` where there are some and none matches."""
+        """Name the request's virtual cluster; the catch-all one has no name."""
         for cluster in self.virtual_clusters:
             if all(matcher.matches(headers) for matcher in cluster.headers):
                 return cluster.name
-        return "other" if self.virtual_clusters else None
+        return None
 
 
 def _first(routes: RouteList, ref: Ref, stream: Stream) -> Route | None:

@@ -84,7 +84,9 @@ def answer(stream: Stream) -> dict[str, Any]:
     response = Response(200, HeaderMap())
     if isinstance(route.action, Forward):
         found["virtual_host_name"] = host.name
-        found["virtual_cluster_name"] = host.virtual_cluster(stream.headers) or ""
+        found["virtual_cluster_name"] = host.virtual_cluster(stream.headers) or (
+            "other" if host.virtual_clusters else ""
+        )
         found["cluster_name"] = choose_cluster(stream, route.action).name
         timeout = route.action.timeout_ms
         found["timeout"] = f"{(15_000 if timeout is None else timeout) / 1000:g}s"

@@ -13,7 +13,7 @@ from ...schema import Msg, to_python
 from ..data_source import inline_text
 from .json_format import JsonFormat, compile_json_format
 from .parser import parse
-from .values import Operator, as_text
+from .values import Operator
 
 if TYPE_CHECKING:
     from ...model.ref import Ref
@@ -56,9 +56,9 @@ class Format:
             if isinstance(part, str):
                 out.append(part)
                 continue
-            value = part.extract(stream, response, local_reply_body)
+            value = part.text(stream, response, local_reply_body)
             if value is not None:
-                out.append(value if isinstance(value, str) else as_text(value))
+                out.append(value)
             elif not self.omit_empty:
                 out.append("-")
         return "".join(out)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from .. import grpc
-from .values import Extract, Value
+from .values import LOGGING, Extract, Value, response_code
 
 if TYPE_CHECKING:
     from ...model.headers import HeaderMap
     from ...model.reply import Response
     from ..stream import Stream
+
+DECODED: Final = frozenset(string.ascii_letters + string.digits + "!#$%&'()*+,-./:;=?@[]_`~")
+_ESCAPE: Final = re.compile(r"%(?:([0-9A-Fa-f]{2})|(?=..))", re.S)  # a scanner of the protocol
 
 Read = Callable[["Stream", "Response | None"], "HeaderMap | None"]
 Make = Callable[[str, "int | None"], "Extract | None"]
@@ -64,7 +69,7 @@ def _local_reply_body(argument: str, length: int | None) -> Extract | None:
 
 
 def _access_log_type(argument: str, length: int | None) -> Extract | None:
-    return lambda stream, response, body: "DownstreamEnd"
+    return lambda stream, response, body: "DownstreamEnd" if LOGGING in stream.facts else "NotSet"
 
 
 def _grpc_status(default: str) -> Make:
@@ -77,7 +82,7 @@ def _grpc_status(default: str) -> Make:
         def extract(stream: Stream, response: Response | None, body: str) -> Value:
             if not grpc.is_grpc_request(stream.headers):
                 return None
-            status = grpc.grpc_status(response)
+            status = grpc.grpc_status(response, response_code(stream, response))
             if status is None:
                 return None
             if form == "NUMBER":
@@ -120,13 +125,25 @@ def _query_parameters(argument: str, length: int | None) -> Extract | None:
         _, mark, query = (stream.headers.get(":path") or "").partition("?")
         if not mark:
             return None
-        return (_decode(query) if argument == "DECODED" else query)[:length]
+        return (_decode_kept(query) if argument == "DECODED" else query)[:length]
 
     return extract
 
 
 def _decode(text: str) -> str:
     return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
+
+
+def _decode_kept(text: str) -> str:
+    """Decode the characters that may stand in a query, as ``urlDecodeQueryParameter``; a lone ``%`` is lost."""
+
+    def decoded(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return ""
+        char = chr(int(match[1], 16))
+        return char if char in DECODED else match[0]
+
+    return _ESCAPE.sub(decoded, text)
 
 
 def _path(argument: str, length: int | None) -> Extract | None:

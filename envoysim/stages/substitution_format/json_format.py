@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .parser import parse
-from .values import Operator, as_json, as_text
+from .values import Operator, as_json
 
 if TYPE_CHECKING:
     from ...model.ref import Ref
@@ -65,8 +65,8 @@ class JsonFormat:
         absent = "" if self.omit_empty else "-"
         out = []
         for part in template.parts:
-            value = part if isinstance(part, str) else part.extract(stream, response, body)
-            out.append(absent if value is None else as_text(value))
+            value = part if isinstance(part, str) else part.text(stream, response, body)
+            out.append(absent if value is None else value)
         return "".join(out)
 
 

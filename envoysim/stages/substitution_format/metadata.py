@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from ..metadata import filter_metadata
 from .http import Make
-from .values import Extract, Value, as_json, as_text, cut
+from .upstream import chosen_host
+from .values import Extract, Value, as_json
 
 if TYPE_CHECKING:
     from ...model.reply import Response
@@ -21,12 +23,13 @@ def _dynamic(stream: Stream) -> Mapping[str, object] | None:
 
 
 def _cluster(stream: Stream) -> Mapping[str, object] | None:
-    cluster = stream.proxy.cluster(stream.cluster) if stream.cluster else None
-    return getattr(cluster, "metadata", None)
+    resource = stream.proxy.dump.clusters.get(stream.cluster) if stream.cluster else None
+    return filter_metadata(resource.message()) if resource is not None else None
 
 
 def _host(stream: Stream) -> Mapping[str, object] | None:
-    return getattr(stream.facts.get("upstream_host"), "metadata", None)
+    host = chosen_host(stream)
+    return host.metadata if host is not None else None
 
 
 def _route(stream: Stream) -> Mapping[str, object] | None:
@@ -34,15 +37,16 @@ def _route(stream: Stream) -> Mapping[str, object] | None:
 
 
 def _virtual_host(stream: Stream) -> Mapping[str, object] | None:
-    return getattr(stream.virtual_host, "metadata", None)
+    return stream.virtual_host.metadata if stream.virtual_host is not None else None
 
 
 def _listener(stream: Stream) -> Mapping[str, object] | None:
-    return getattr(stream.connection.listener, "metadata", None)
+    return stream.connection.listener.metadata
 
 
 def _filter_chain(stream: Stream) -> Mapping[str, object] | None:
-    return getattr(stream.connection.filter_chain, "metadata", None)
+    chain = stream.connection.filter_chain
+    return chain.metadata if chain is not None else None
 
 
 SOURCES: Final[Mapping[str, Read]] = {
@@ -66,10 +70,7 @@ def _metadata(read: Read) -> Make:
                 if not isinstance(value, Mapping):
                     return None
                 value = value.get(key)
-            if length is None or value is None or isinstance(value, (Mapping, list, tuple)):
-                return value
-            text = as_text(value)
-            return text[:length] if len(text) > length else value
+            return value[:length] if isinstance(value, str) else value
 
         return extract if argument else None
 
@@ -94,12 +95,11 @@ def _filter_state(argument: str, length: int | None) -> Extract | None:
         value = stream.filter_state.get(key)
         if value is None:
             value = stream.connection.filter_state.get(key)
-        if value is None or kind == "PLAIN":
-            return cut(None if value is None else as_text(value), length)
-        if kind == "FIELD":
-            found = value.get(field) if isinstance(value, Mapping) else getattr(value, field, None)
-            return cut(None if found is None else as_text(found), length)
-        return cut(as_json(value), length)
+        if kind == "FIELD" and value is not None:
+            value = value.get(field) if isinstance(value, Mapping) else getattr(value, field, None)
+        if value is None or kind in ("", "TYPED") or isinstance(value, str):
+            return value[:length] if isinstance(value, str) else value
+        return as_json(value)[:length]
 
     return extract
 

@@ -24,7 +24,7 @@ OPERATORS: Final[Mapping[str, Make]] = {
     **metadata.OPERATORS,
     **time.OPERATORS,
 }
-UNKNOWABLE: Final = connection.UNKNOWABLE | upstream.UNKNOWABLE
+UNKNOWABLE: Final = connection.TLS_ONLY | upstream.TLS_ONLY | upstream.UNKNOWABLE
 
 
 def parse(text: str) -> list[str | Operator]:
@@ -63,16 +63,38 @@ def compile_operator(name: str, argument: str, length: int | None) -> Operator:
         extract = _coalesce(argument, length)
     elif name in OPERATORS:
         extract = OPERATORS[name](argument, length)
+    elif name == "ENVIRONMENT":
+        return Operator(_dash, "environment variables are not in the dump: taken as unset")
     else:
         known = "depends on what neither dump nor request tells" if name in UNKNOWABLE else "is not modelled"
-        return Operator(_absent, f"the operator %{name}% {known}")
+        text = f"the operator %{name}% {known}"
+        if name in connection.TLS_ONLY or name in upstream.TLS_ONLY:
+            return Operator(_absent_without_tls(text, upstream=name in upstream.TLS_ONLY))
+        return Operator(_absent, text)
     if extract is None:
         return Operator(_absent, f"the operator %{name}% does not take `{argument}`")
-    return Operator(extract)
+    return Operator(
+        extract, length=length, quoted=name == "FILTER_STATE" and argument.partition(":")[2] in ("", "TYPED")
+    )
 
 
 def _absent(stream: Stream, response: Response | None, body: str) -> Value:
     return None
+
+
+def _absent_without_tls(text: str, *, upstream: bool) -> Extract:
+    """On plaintext the value is known: there is none."""
+
+    def extract(stream: Stream, response: Response | None, body: str) -> Value:
+        if stream.upstream_host is not None if upstream else stream.connection.tls:
+            stream.telling.note(None, text)
+        return None
+
+    return extract
+
+
+def _dash(stream: Stream, response: Response | None, body: str) -> Value:
+    return "-"
 
 
 def _coalesce(argument: str, length: int | None) -> Extract | None:

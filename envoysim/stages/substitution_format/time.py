@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from .connection import plain
 from .http import Make
-from .values import Extract, Value
+from .values import LOGGING, Extract, Value
 
 if TYPE_CHECKING:
     from ...model.reply import Response
@@ -62,25 +62,36 @@ def _response_duration(stream: Stream) -> Value:
     return int(stream.state.now_ms - stream.start_ms)
 
 
+def _point(stream: Stream, name: str) -> float | None:
+    """Return a time point; what happens within a connection takes no virtual time."""
+    if name in ("DS_CX_BEG", "DS_RX_BEG", "DS_RX_END"):
+        return stream.start_ms
+    if name in ("DS_TX_BEG", "DS_TX_END"):
+        return stream.state.now_ms if LOGGING in stream.facts else None
+    attempt = stream.attempts[-1] if stream.attempts else None
+    if attempt is None or not name.startswith("US_"):
+        return None
+    if name.startswith("US_RX"):
+        return stream.state.now_ms if attempt.result.isdigit() else None
+    return attempt.at_ms
+
+
 def _common_duration(argument: str, length: int | None) -> Extract | None:
-    """``%COMMON_DURATION(START:END:PRECISION)%``: of the time points only the request's start and end are known."""
+    """``%COMMON_DURATION(START:END:PRECISION)%``."""
     parts = argument.split(":")
-    if not 2 <= len(parts) <= 3:
-        return None
     factor = {"ms": 1, "us": 1_000, "ns": 1_000_000}.get(parts[2] if len(parts) == 3 else "ms")
-    if factor is None:
+    if factor is None or not 2 <= len(parts) <= 3:
         return None
-    start = ("DS_RX_BEG", "DS_CX_BEG", "DS_RX_END")
-    end = ("DS_TX_END", "DS_TX_BEG", "US_RX_END", "US_RX_BEG", "US_RX_BODY_BEG")
 
     def extract(stream: Stream, response: Response | None, body: str) -> Value:
-        if parts[0] in start and parts[1] in end:
-            if parts[1].startswith("US") and not stream.attempts:
-                return None
-            return int((stream.state.now_ms - stream.start_ms) * factor)
-        return 0 if parts[0] in start and parts[1] in start else None
+        start, end = _point(stream, parts[0]), _point(stream, parts[1])
+        return None if start is None or end is None or end < start else int((end - start) * factor)
 
     return extract
+
+
+def _response_tx_duration(stream: Stream) -> Value:
+    return 0 if LOGGING in stream.facts and _response_duration(stream) is not None else None
 
 
 OPERATORS: Final[Mapping[str, Make]] = {
@@ -92,7 +103,7 @@ OPERATORS: Final[Mapping[str, Make]] = {
     "REQUEST_DURATION": plain(_request_duration),
     "REQUEST_TX_DURATION": plain(lambda s: 0 if s.attempts else None),
     "RESPONSE_DURATION": plain(_response_duration),
-    "RESPONSE_TX_DURATION": plain(lambda s: 0 if _response_duration(s) is not None else None),
+    "RESPONSE_TX_DURATION": plain(_response_tx_duration),
     "DOWNSTREAM_HANDSHAKE_DURATION": plain(lambda s: 0 if s.connection.tls else None),
     "ROUNDTRIP_DURATION": plain(lambda s: None),
     "COMMON_DURATION": _common_duration,

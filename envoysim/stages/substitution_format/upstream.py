@@ -9,10 +9,11 @@ from ...model.address import Address, parse_address
 from ...model.behaviour import ECHO
 from .connection import address, plain
 from .http import Make
-from .values import Extract, Value
+from .values import LOGGING, Extract, Value, response_code
 
 if TYPE_CHECKING:
     from ...model.reply import Response
+    from ..host import Host
     from ..stream import Stream
 
 FLAG_NAMES: Final[Mapping[str, str]] = {
@@ -59,9 +60,7 @@ def _of_response(read: object) -> Make:
 
 
 def _code(stream: Stream, response: Response | None) -> Value:
-    if stream.response_code is not None:
-        return stream.response_code
-    return response.status if response is not None and not response.local else 0
+    return response_code(stream, response) or 0
 
 
 def _details(argument: str, length: int | None) -> Extract | None:
@@ -75,7 +74,7 @@ def _details(argument: str, length: int | None) -> Extract | None:
 
 
 def _bytes_sent(stream: Stream, response: Response | None) -> Value:
-    if response is None:
+    if response is None or LOGGING not in stream.facts:
         return 0
     return "*" if response.body == ECHO else len(response.body.encode())
 
@@ -89,13 +88,21 @@ def _upstream_address(stream: Stream) -> Address | None:
         return None  # a pipe, or a hostname that was not resolved
 
 
+def chosen_host(stream: Stream) -> Host | None:
+    """Return the last host that was tried."""
+    cluster = stream.proxy.cluster(stream.cluster) if stream.cluster and stream.upstream_host else None
+    if cluster is None:
+        return None
+    return next((host for host in cluster.hosts if host.endpoint == stream.upstream_host), None)
+
+
 def _host(stream: Stream) -> Value:
     return stream.upstream_host
 
 
 def _host_name(stream: Stream) -> Value:
-    host = stream.facts.get("upstream_host")
-    return getattr(host, "hostname", "") or stream.upstream_host
+    host = chosen_host(stream)
+    return (host.hostname if host is not None else "") or stream.upstream_host
 
 
 def _host_name_without_port(stream: Stream) -> Value:
@@ -112,7 +119,7 @@ def _cluster(stream: Stream) -> Value:
 
 def _cluster_observed(stream: Stream) -> Value:
     cluster = stream.proxy.cluster(stream.cluster) if stream.cluster else None
-    return getattr(cluster, "alt_stat_name", "") or stream.cluster or None
+    return (cluster.observability_name if cluster is not None else stream.cluster) or None
 
 
 def _protocol(stream: Stream) -> Value:
@@ -152,10 +159,10 @@ OPERATORS: Final[Mapping[str, Make]] = {
     "ROUTE_NAME": plain(_route_name),
     "VIRTUAL_CLUSTER_NAME": plain(lambda s: s.virtual_cluster or None),
     "CONNECTION_TERMINATION_DETAILS": plain(lambda s: s.facts.get("connection_termination_details")),
-    "CUSTOM_FLAGS": plain(lambda s: None),
+    "CUSTOM_FLAGS": plain(lambda s: ""),
     "DOWNSTREAM_TRANSPORT_FAILURE_REASON": plain(lambda s: None),
     "DOWNSTREAM_DETECTED_CLOSE_TYPE": plain(lambda s: "Normal"),
-    "UPSTREAM_DETECTED_CLOSE_TYPE": plain(lambda s: "Normal"),
+    "UPSTREAM_DETECTED_CLOSE_TYPE": plain(lambda s: "Normal" if s.upstream_host is not None else None),
     "DOWNSTREAM_LOCAL_CLOSE_REASON": plain(lambda s: None),
     "UPSTREAM_LOCAL_CLOSE_REASON": plain(lambda s: None),
     "BYTES_RETRANSMITTED": plain(lambda s: 0),
@@ -165,16 +172,18 @@ OPERATORS: Final[Mapping[str, Make]] = {
 }
 """Operator -> how it is made. ``UPSTREAM_HOSTS_ATTEMPTED`` shows the last attempt's host alone over HTTP."""
 
+_TLS_ONLY: Final = """UPSTREAM_TLS_CIPHER UPSTREAM_TLS_GROUP UPSTREAM_TLS_VERSION UPSTREAM_TLS_SESSION_ID
+    UPSTREAM_SERVER_NAME UPSTREAM_PEER_ISSUER UPSTREAM_PEER_CERT UPSTREAM_PEER_SUBJECT UPSTREAM_PEER_URI_SAN
+    UPSTREAM_PEER_DNS_SAN UPSTREAM_PEER_IP_SAN UPSTREAM_LOCAL_URI_SAN UPSTREAM_LOCAL_DNS_SAN UPSTREAM_LOCAL_IP_SAN
+    UPSTREAM_PEER_CERT_V_START UPSTREAM_PEER_CERT_V_END"""
+TLS_ONLY: Final = frozenset(_TLS_ONLY.split())
+"""They have a value only on TLS to the upstream, and then one that the dump does not tell."""
 _UNKNOWABLE: Final = """UPSTREAM_CONNECTION_ID UPSTREAM_CONNECTION_IDS_ATTEMPTED UPSTREAM_LOCAL_ADDRESS
-    UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT UPSTREAM_LOCAL_PORT UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID UPSTREAM_TLS_CIPHER
-    UPSTREAM_TLS_GROUP UPSTREAM_TLS_VERSION UPSTREAM_TLS_SESSION_ID UPSTREAM_SERVER_NAME UPSTREAM_PEER_ISSUER
-    UPSTREAM_PEER_CERT UPSTREAM_PEER_SUBJECT UPSTREAM_PEER_URI_SAN UPSTREAM_PEER_DNS_SAN UPSTREAM_PEER_IP_SAN
-    UPSTREAM_LOCAL_URI_SAN UPSTREAM_LOCAL_DNS_SAN UPSTREAM_LOCAL_IP_SAN UPSTREAM_PEER_CERT_V_START
-    UPSTREAM_PEER_CERT_V_END UPSTREAM_WIRE_BYTES_RECEIVED UPSTREAM_HEADER_BYTES_RECEIVED
-    UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED DOWNSTREAM_WIRE_BYTES_RECEIVED DOWNSTREAM_HEADER_BYTES_RECEIVED
-    DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED UPSTREAM_WIRE_BYTES_SENT UPSTREAM_HEADER_BYTES_SENT
-    UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT DOWNSTREAM_WIRE_BYTES_SENT DOWNSTREAM_HEADER_BYTES_SENT
-    DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT CONNECTION_ID HOSTNAME ENVIRONMENT DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID
-    DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID UPSTREAM_FILTER_STATE"""
+    UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT UPSTREAM_LOCAL_PORT UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID
+    UPSTREAM_WIRE_BYTES_RECEIVED UPSTREAM_HEADER_BYTES_RECEIVED UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED
+    DOWNSTREAM_WIRE_BYTES_RECEIVED DOWNSTREAM_HEADER_BYTES_RECEIVED DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED
+    UPSTREAM_WIRE_BYTES_SENT UPSTREAM_HEADER_BYTES_SENT UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT
+    DOWNSTREAM_WIRE_BYTES_SENT DOWNSTREAM_HEADER_BYTES_SENT DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT CONNECTION_ID
+    HOSTNAME DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID UPSTREAM_FILTER_STATE"""
 UNKNOWABLE: Final = frozenset(_UNKNOWABLE.split())
-"""Values of the machine, of sockets and of certificates, which neither dump nor request tells."""
+"""Values of the machine and of sockets, which neither dump nor request tells."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from ...model.reply import Response
@@ -18,18 +18,32 @@ Extract: TypeAlias = "Callable[[Stream, Response | None, str], Value]"
 """Reads a value from the stream, the response so far, and the body of a local reply."""
 
 
+LOGGING: Final = "logging"
+"""``Stream.facts`` key: the stream has ended and is being logged."""
+
+
 class Operator(NamedTuple):
-    """A compiled operator; ``unknown`` says why its value cannot be known here."""
+    """A compiled operator: ``unknown`` says why its value cannot be known, ``quoted`` that text is JSON in text too."""
 
     extract: Extract
     unknown: str = ""
+    length: int | None = None
+    quoted: bool = False
+
+    def text(self, stream: Stream, response: Response | None, body: str) -> str | None:
+        """Return the value as text."""
+        value = self.extract(stream, response, body)
+        if value is None:
+            return None
+        text = value if isinstance(value, str) and not self.quoted else as_json(value)
+        return text if self.length is None else text[: self.length]
 
 
-def as_text(value: Value) -> str:
-    """Write a value in text: what is not text is JSON."""
-    if isinstance(value, str):
-        return value
-    return as_json(value)
+def response_code(stream: Stream, response: Response | None) -> int | None:
+    """Return the response code as far as Envoy has set it: a local reply's own mutations run before."""
+    if stream.response_code is not None:
+        return stream.response_code
+    return response.status if response is not None and not response.local else None
 
 
 def as_json(value: Value) -> str:
@@ -47,8 +61,3 @@ def _plain(value: Value) -> object:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(value)
-
-
-def cut(value: Value, length: int | None) -> Value:
-    """Cut text to ``length``."""
-    return value[:length] if length is not None and isinstance(value, str) else value
