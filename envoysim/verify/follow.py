@@ -6,12 +6,11 @@ one of the simulation's possible answers, after the ways taken by earlier reques
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..explore import Scripted
-from ..model.outcome import Outcome
-from ..model.request import Request
 from ..model.world import State, World
 from ..simulate import simulate
 from ..stages.proxy import Proxy
@@ -21,6 +20,8 @@ from .judge import Observed
 Script = tuple[int, ...]
 MAX_WAYS = 60
 """How many ways of one request are tried."""
+SHIFTS_MS = (1.5, -1.5, 4.0)
+"""A request reaches Envoy a little before or after the moment that was written down: buckets may have filled."""
 
 
 def follow(
@@ -30,8 +31,16 @@ def follow(
     return _Follower(proxy, observed, clusters, world or World()).follow()
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How one request was played: when, and which branches chance took."""
+
+    at_ms: float
+    script: Script = ()
+
+
 class _Follower:
-    """Keeps the scripts of the ways taken, so that a request can be played again from the beginning."""
+    """Keeps the ways taken, so that a request can be played again from the beginning."""
 
     def __init__(self, proxy: Proxy, observed: Sequence[Observed], clusters: dict[str, str], world: World) -> None:
         self._proxy = proxy
@@ -39,50 +48,51 @@ class _Follower:
         self._clusters = clusters
         self._world = world
         self._state = State()
-        self._taken: list[Script] = []
+        self._taken: list[_Way] = []
 
     def follow(self) -> list[tuple[Observed, list[Difference]]]:
         return [(seen, self._next(seen)) for seen in self._observed]
 
     def _next(self, seen: Observed) -> list[Difference]:
-        outcome, chance = self._play(seen.request, ())
-        found = compare(seen, outcome, self._clusters)
-        if found and chance.branches:
-            for script in self._others(chance):
+        first = _Way(seen.at_ms)
+        found, chance = self._play(seen, first)
+        if found:
+            for way in self._others(seen, chance):
                 self._rewind()
-                outcome, other = self._play(seen.request, script)
-                if not compare(seen, outcome, self._clusters):
-                    self._take(other)
+                other, taken = self._play(seen, way)
+                if not other:
+                    self._taken.append(replace(way, script=_branches(taken)))
                     return []
             self._rewind()
-            _, chance = self._play(seen.request, ())
-        self._take(chance)
+            self._play(seen, first)
+        self._taken.append(replace(first, script=_branches(chance)))
         return found
 
-    def _others(self, first: Scripted) -> list[Script]:
-        """Ways that leave the first one at one of its branches, the last branch first; then those that leave again."""
+    def _others(self, seen: Observed, first: Scripted) -> list[_Way]:
+        """Other moments; then ways that leave the first at one of its branches, the last first; then combinations."""
+        ways = [_Way(seen.at_ms + shift) for shift in SHIFTS_MS]
         scripts: list[Script] = []
-        taken = tuple(branch for branch, _ in first.branches)
+        taken = _branches(first)
+        sizes = [len(shares) for _, shares in first.branches]
         for position in reversed(range(len(taken))):
-            shares = first.branches[position][1]
-            scripts += [(*taken[:position], other) for other in range(len(shares)) if other != taken[position]]
-        if len(taken) > 1:
-            sizes = [len(shares) for _, shares in first.branches[:2]]
-            third = len(first.branches[2][1]) if len(taken) > 2 else 1
-            scripts += [(a, b, c) for a in range(sizes[0]) for b in range(sizes[1]) for c in range(third)]
-        return list(dict.fromkeys(scripts))[:MAX_WAYS]
+            others = (other for other in range(sizes[position]) if other != taken[position])
+            scripts += [(*taken[:position], other) for other in others]
+        if len(sizes) > 1:
+            scripts += itertools.product(*(range(size) for size in sizes[:3]))
+        return ways + [_Way(seen.at_ms, script) for script in list(dict.fromkeys(scripts))[:MAX_WAYS]]
 
-    def _play(self, request: Request, script: Script) -> tuple[Outcome, Scripted]:
-        chance = Scripted(script)
-        trace = simulate(self._proxy, request, replace(self._world, chance=chance), self._state)
-        self._state.now_ms += request.pause_ms
-        return trace.outcome, chance
-
-    def _take(self, chance: Scripted) -> None:
-        self._taken.append(tuple(branch for branch, _ in chance.branches))
+    def _play(self, seen: Observed, way: _Way) -> tuple[list[Difference], Scripted]:
+        chance = Scripted(way.script)
+        self._state.now_ms = max(self._state.now_ms, way.at_ms)
+        trace = simulate(self._proxy, seen.request, replace(self._world, chance=chance), self._state)
+        return compare(seen, trace.outcome, self._clusters), chance
 
     def _rewind(self) -> None:
         """Play everything before the current request again: its state is where the last way left it."""
         self._state = State()
-        for seen, script in zip(self._observed, self._taken, strict=False):
-            self._play(seen.request, script)
+        for seen, way in zip(self._observed, self._taken, strict=False):
+            self._play(seen, way)
+
+
+def _branches(chance: Scripted) -> Script:
+    return tuple(branch for branch, _ in chance.branches)

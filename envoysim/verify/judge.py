@@ -48,6 +48,8 @@ class Observed:
     log: Json | None
     log_kind: str = ""
     """``http``, ``tcp`` or ``connection``: which logger wrote."""
+    at_ms: float = 0.0
+    """When it was sent, from the first one on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,6 @@ class Judgement:
     """The real Envoy's own dump and what it did with each request."""
 
     config_dump: Json
-    clusters: Json
     observed: tuple[Observed, ...]
 
 
@@ -76,10 +77,11 @@ def judge(
     with ScriptedUpstreams(endpoints, standing, tls) as upstreams:
         instrumented = instrument(bootstrap)
         with run_envoy(binary, instrumented, admin_port) as envoy:
-            dump, clusters = envoy.config_dump(), json.loads(envoy.admin("/clusters?format=json"))
+            dump = envoy.config_dump()
             logs = _Logs(envoy.folder)
-            observed = tuple(_play(request, upstreams, envoy, logs) for request in requests)
-    return Judgement(dump, clusters, observed)
+            start = time.monotonic()
+            observed = tuple(_play(request, upstreams, envoy, logs, start) for request in requests)
+    return Judgement(dump, observed)
 
 
 def instrument(bootstrap: Json) -> Json:
@@ -153,12 +155,13 @@ class _Logs:
             time.sleep(0.004)
 
 
-def _play(request: Request, upstreams: ScriptedUpstreams, envoy: Envoy, logs: _Logs) -> Observed:
+def _play(request: Request, upstreams: ScriptedUpstreams, envoy: Envoy, logs: _Logs, start: float) -> Observed:
     upstreams.script(request.upstream, request.upstream_by_endpoint)
     list(logs.next_entry(0.0))
     destination = parse_address(request.connection.destination or "")
+    at_ms = (time.monotonic() - start) * 1000
     answer = send(request, destination.ip, destination.port)
     entry, kind = logs.next_entry(0.6)
     if request.pause_ms:
         time.sleep(request.pause_ms / 1000)
-    return Observed(request, answer, tuple(upstreams.sightings), entry, kind)
+    return Observed(request, answer, tuple(upstreams.sightings), entry, kind, at_ms)

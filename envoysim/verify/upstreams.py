@@ -134,6 +134,7 @@ class ScriptedUpstreams:
             else:
                 is_h2 = first.startswith(b"PRI")
             if first[:1] == b"\x16":
+                connection.recv(65536)  # unread bytes would turn the end into a reset
                 return  # a TLS hello at a plaintext endpoint: closed
             serve = serve_h2 if is_h2 else serve_h1
             serve(self, connection, endpoint)
