@@ -5,12 +5,14 @@ They pass requests on, and a note says what the real filter might have done.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ...model.ref import Ref
 from ...schema import Msg
 from .base import DecoderOnly, FilterModule, Verdict
+from .passthrough import Passthrough
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
@@ -20,6 +22,14 @@ PREFIX: Final = "envoy.extensions.filters.http."
 CODE: Final = "runs code of its own: it may answer requests itself, change headers and bodies, or choose another route"
 SLOW: Final = "slows bodies down: durations are shorter here"
 LOAD: Final = "decides by load over time: it may answer 503 itself"
+
+WASM: Final = PREFIX + "wasm.v3.Wasm"
+BUILT_IN: Final[Mapping[str, str]] = {
+    "envoy.wasm.metadata_exchange": "it exchanges peer metadata",
+    "envoy.wasm.stackdriver": "it tells a service what happened",
+    "envoy.wasm.stats": "it counts",
+}
+"""Istio's plugins that need no VM, and what they do: requests pass."""
 
 UNMODELLED: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     (PREFIX + "a2a.v3.A2a", "reads agent messages into metadata and may refuse what is none", ()),
@@ -102,7 +112,7 @@ UNMODELLED: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     (PREFIX + "sse_to_metadata.v3.SseToMetadata", "reads responses into metadata", ()),
     (PREFIX + "thrift_to_metadata.v3.ThriftToMetadata", "reads Thrift messages into metadata", ()),
     (PREFIX + "transform.v3.TransformConfig", "rewrites headers and bodies", ()),
-    (PREFIX + "wasm.v3.Wasm", CODE, ()),
+    (WASM, CODE, ()),
     (
         "istio.envoy.config.filter.http.authn.v2alpha1.FilterConfig",
         "checks peers and tokens: it may answer 401",
@@ -128,10 +138,17 @@ class Unmodelled(DecoderOnly):
 def _row(type_name: str, what: str, override_types: tuple[str, ...]) -> FilterModule:
     note = f"{type_name.removeprefix(PREFIX)} is not modelled: the filter {what}"
 
-    def make(msg: Msg, ref: Ref, proxy: Proxy) -> Unmodelled:
-        return Unmodelled(ref, note)
+    def make(msg: Msg, ref: Ref, proxy: Proxy) -> Unmodelled | Passthrough:
+        built_in = BUILT_IN.get(_built_in(msg)) if type_name == WASM else None
+        return Passthrough(ref, built_in) if built_in is not None else Unmodelled(ref, note)
 
     return FilterModule(type_name, make, override_types)
+
+
+def _built_in(msg: Msg) -> str:
+    """Name the plugin that is compiled into the proxy, "" for code of somebody else."""
+    vm = msg.config.vm_config
+    return vm.code.local.inline_string if vm.runtime == "envoy.wasm.runtime.null" else ""
 
 
 MODULES: Final = tuple(_row(*row) for row in UNMODELLED)
