@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "run": {"model", "stages", "simulate"},
     "explore": {"model", "stages", "simulate"},
     "entry": {"model", "schema", "errors", "load"},
+    "scenario": {"model", "errors", "load", "contract", "entry", "stages", "simulate"},
     "contract": {"model", "errors"},
     "render": {"model"},
 }

@@ -19,6 +19,7 @@ COMMANDS = (
     ("check", "find misbehaviour in a dump, with a request that shows it and a fix"),
     ("explain", "the page of a rule of `check`, or the list of all rules"),
     ("run", "many requests in, one outcome per line out (docs/contract.md)"),
+    ("simulate", "load over virtual time: success, latency, retries, ejections, and when and why they change"),
     ("verify", "play requests through a real Envoy beside the simulation and compare"),
     ("fetch", "ask a proxy, a control plane or a gRPC client what it runs, and save it"),
     ("show", "print what stands at a reference of a dump, secrets redacted"),
