@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .load import Dump, Resource
+from .load.references import references
 from .schema import Msg, any_type, enum_name, unpack
 
 KINDS: Final = (
@@ -92,7 +93,23 @@ def _filters(listener: Msg) -> Iterator[Msg]:
 def _row(dump: Dump, title: str, resource: Resource) -> Row:
     describe = DESCRIBE.get(resource.kind)
     facts = describe(dump, resource) if describe is not None else {}
-    return Row(title, resource.name, resource.state, resource.version, resource, facts, resource.problem)
+    problem = _waiting(dump, resource) if resource.state == "warming" else resource.problem
+    return Row(title, resource.name, resource.state, resource.version, resource, facts, problem)
+
+
+def _waiting(dump: Dump, resource: Resource) -> str | None:
+    """Say what a warming resource waits for: what it names and the dump does not have."""
+    have: dict[str, Container[str]] = {
+        "route_configuration": dump.route_configurations,
+        "endpoint": dump.load_assignments,
+        "secret": dump.secrets,
+        "extension_config": dump.extension_configs,
+    }
+    absent = {
+        r: None for r in references(resource.kind, resource.message()) if r.name not in have.get(r.kind, (r.name,))
+    }
+    wanted = [f"{r.kind.replace('_', ' ')} `{r.name}` from {'ADS' if r.source == 'ads' else r.source}" for r in absent]
+    return f"not ready: it waits for {', '.join(wanted)}" if wanted else resource.problem
 
 
 def _listener(dump: Dump, resource: Resource) -> dict[str, Any]:

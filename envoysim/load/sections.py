@@ -71,6 +71,10 @@ ROWS: Final = (
     Row("EcdsConfigDump", "ecds_filters", "EcdsFilterConfig", "ecds_filter", "extension_config", "active"),
 )
 STATES: Final = (("active_state", "active"), ("warming_state", "warming"), ("draining_state", "draining"))
+PROBLEMS: Final = {
+    "warming": "not ready: it waits for something it depends on",
+    "draining": "removed or replaced: it takes no new connections and ends those it has",
+}
 SCOPED: Final = (
     ("inline_scoped_route_configs", "InlineScopedRouteConfigs", "static"),
     ("dynamic_scoped_route_configs", "DynamicScopedRouteConfigs", "active"),
@@ -109,8 +113,14 @@ def _row(section: Node, row: Row, ref: Ref, notes: Notes) -> Iterator[Entry]:
     items = list(found) if is_list(found) else []
     names = _names(items, row) if items and row.state != "dynamic" else None
     if names is None:
+        rejected: set[str] = set()
         for index, item in enumerate(items):
-            yield from _item(item, row, ref, (row.list, index), notes)
+            for resource in _item(item, row, ref, (row.list, index), notes):
+                if resource.state != "error":
+                    yield resource
+                elif resource.name not in rejected:  # Envoy lists a rejected update of a listener it has twice
+                    rejected.add(resource.name)
+                    yield resource
         return
 
     def make(index: int) -> Resource:
@@ -161,7 +171,7 @@ def _item(item: Node, row: Row, ref: Ref, at: tuple[str | int, ...], notes: Note
     if is_object(error):
         failed = get(error, "failed_configuration")
         place = ref.at(*at, "error_state", "failed_configuration")
-        problem = text(error, "details") or "rejected"
+        problem = " ".join(text(error, "details").split()) or "rejected"
         rejected = failed if is_object(failed) else {}
         name = resource_name(rejected, row.kind) or text(item, "name")
         yield Resource(row.kind, name, place, "error", rejected, notes, around=error, problem=problem)
@@ -169,7 +179,7 @@ def _item(item: Node, row: Row, ref: Ref, at: tuple[str | int, ...], notes: Note
 
 def _made(raw: Node, kind: str, ref: Ref, state: str, item: Node, part: Node, notes: Notes) -> Resource:
     raw = _unwrapped(raw)
-    problem = "not ready: it waits for something it depends on" if state == "warming" else None
+    problem = PROBLEMS.get(state)
     name = resource_name(raw, kind) or text(item, "name")
     return Resource(kind, name, ref, state, raw, notes, around=part, problem=problem)
 
