@@ -118,10 +118,14 @@ def _wait_ready(envoy: Envoy) -> None:
 
 
 def _reason(log: str) -> str:
-    """Pick the last critical or error line of the log, without its prefix."""
-    lines = [line for line in log.splitlines() if "][critical]" in line or "][error]" in line]
-    text = lines[-1] if lines else log.strip().splitlines()[-1] if log.strip() else "no output"
-    return text.rsplit("] ", 1)[-1][:500]
+    """Pick the reason out of the last critical or error message, which may quote the whole configuration first."""
+    lines = log.strip().splitlines()
+    starts = [i for i, line in enumerate(lines) if "][critical]" in line or "][error]" in line]
+    if not starts:
+        return lines[-1][:500] if lines else "no output"
+    message = lines[starts[-1] :]
+    reasons = [line.removeprefix(": ") for line in message if line.startswith(": ")]
+    return (reasons[-1] if reasons else message[0].rsplit("] ", 1)[-1])[:500]
 
 
 def _socket(port: int) -> dict[str, Any]:

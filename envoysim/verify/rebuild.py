@@ -11,7 +11,7 @@ from typing import Any
 
 from ..load.dump import Dump
 from .rebuild_clusters import rebuild_cluster
-from .rebuild_listeners import rebuild_listener
+from .rebuild_listeners import bind_unreachable, rebuild_listener
 from .v3_json import v3_json
 
 Json = dict[str, Any]
@@ -54,6 +54,7 @@ def rebuild(dump: Dump) -> Rebuilt:
         listener = rebuild_listener(dump, v3_json(resource), made)
         if listener is not None:
             made.bootstrap["static_resources"]["listeners"].append(listener)
+    bind_unreachable(made.bootstrap["static_resources"]["listeners"], made)
     made.bootstrap["layered_runtime"] = {"layers": [*_runtime(dump), OLD_FIELDS]}
     return made
 

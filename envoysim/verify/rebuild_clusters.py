@@ -72,9 +72,9 @@ def rebuild_cluster(dump: Dump, name: str, made: Rebuilt) -> Json:
 
 
 def _plain_http(options: Json) -> Json:
-    """Without TLS there is no ALPN to decide by: automatic choice becomes HTTP/1."""
+    """Without TLS there is no ALPN to decide by: automatic choice becomes HTTP/1, as does none."""
     kept = {k: v for k, v in options.items() if k not in ("http_filters", "auto_config", "header_validation_config")}
-    if "auto_config" in options:
+    if not set(kept) & {"explicit_http_config", "use_downstream_protocol_config"}:
         kept["explicit_http_config"] = {"http_protocol_options": {}}
     return kept
 
@@ -106,7 +106,9 @@ def _assignment(dump: Dump, name: str, source: Json, made: Rebuilt) -> Json:
         assignment = {"endpoints": [{"lb_endpoints": [{"endpoint": {}}]}]}
     localities = []
     for locality in assignment.get("endpoints", []):
-        kept = {k: locality[k] for k in ("locality", "priority", "load_balancing_weight", "metadata") if k in locality}
+        kept = {
+            k: locality[k] for k in ("locality", "priority", "load_balancing_weight", "metadata") if locality.get(k)
+        }
         entries = [_endpoint(dump, name, e, made, named=kind in DNS_TYPES) for e in locality.get("lb_endpoints", [])]
         kept["lb_endpoints"] = [entry for entry in entries if entry is not None]
         localities.append(kept)
@@ -128,7 +130,7 @@ def _endpoint(dump: Dump, cluster: str, entry: Json, made: Rebuilt, *, named: bo
     port = socket.get("port_value", 0)
     original = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     here = _loopback(cluster, original, made)
-    new: Json = {k: entry[k] for k in ("health_status", "load_balancing_weight") if k in entry}
+    new: Json = {k: entry[k] for k in ("health_status", "load_balancing_weight") if entry.get(k)}
     status = dump.host_statuses.get((cluster, original))
     if status is not None:
         new["load_balancing_weight"] = status.weight

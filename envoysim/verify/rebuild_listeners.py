@@ -74,13 +74,29 @@ def _listener_filters(listener: Json, name: str, made: Rebuilt) -> None:
             filters.append(entry)
         elif package(entry) != "proxy_protocol":
             made.change(f"listener `{name}`: listener filter `{entry.get('name')}` taken out")
-    if listener.get("bind_to_port", True) is not False:
-        (port,) = free_ports(1)
-        listener["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-        made.listeners[name] = f"127.0.0.1:{port}"
-        filters = [PROXY_PROTOCOL, *filters]
     listener["listener_filters"] = filters
     listener["listener_filters_timeout"] = "2s"
+    if listener.get("bind_to_port", True) is not False:
+        _bind(listener, made)
+
+
+def _bind(listener: Json, made: Rebuilt) -> None:
+    """Give the listener a free port; who connects tells the addresses in a PROXY header."""
+    (port,) = free_ports(1)
+    listener["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    made.listeners[listener["name"]] = f"127.0.0.1:{port}"
+    listener["listener_filters"] = [PROXY_PROTOCOL, *listener["listener_filters"]]
+
+
+def bind_unreachable(listeners: list[Json], made: Rebuilt) -> None:
+    """Bind listeners that wait for connections nobody here hands on."""
+    if any(listener.get("use_original_dst") and listener["name"] in made.listeners for listener in listeners):
+        return
+    for listener in listeners:
+        if listener["name"] not in made.listeners:
+            made.change(f"listener `{listener['name']}`: bound to a port of its own: no listener hands connections on")
+            listener.pop("bind_to_port", None)
+            _bind(listener, made)
 
 
 def _chain(dump: Dump, chain: Json, listener: str, made: Rebuilt) -> bool:
@@ -99,14 +115,17 @@ def _chain(dump: Dump, chain: Json, listener: str, made: Rebuilt) -> bool:
     kept, gone = [], []
     for raw in chain.get("filters", []):
         entry = discovered(dump, raw)
-        if package(entry) not in KEPT_NETWORK or (package(entry) != "http_connection_manager" and holds_unknown(entry)):
+        if not _runs(entry):
             gone.append(str(entry.get("name")))
             continue
         if package(entry) == "http_connection_manager":
             rebuild_manager(dump, entry["typed_config"], listener, made)
         else:
             entry["typed_config"].pop("access_log", None)
+            _give_stat_prefix(entry)
         kept.append(entry)
+        if package(entry) in TERMINAL:
+            break  # older proxies read no further
     chain["filters"] = kept
     if not kept or package(kept[-1]) not in TERMINAL:
         made.leave_out(
@@ -117,6 +136,21 @@ def _chain(dump: Dump, chain: Json, listener: str, made: Rebuilt) -> bool:
         made.change(f"listener `{listener}`: network filter `{name}` taken out")
     chain.pop("on_demand_configuration", None)
     return True
+
+
+def _runs(entry: Json) -> bool:
+    kind = package(entry)
+    if kind not in KEPT_NETWORK:
+        return False
+    if kind == "tcp_proxy" and not entry["typed_config"].keys() & {"cluster", "weighted_clusters"}:
+        return False  # routes of the v1 API
+    return kind == "http_connection_manager" or not holds_unknown(entry)
+
+
+def _give_stat_prefix(entry: Json) -> None:
+    """Filters that must have a ``stat_prefix`` must not have an empty one, which older proxies allowed."""
+    if package(entry) in ("tcp_proxy", "rbac", "connection_limit", "local_ratelimit"):
+        entry["typed_config"].setdefault("stat_prefix", "envoysim")
 
 
 def _tls(socket: Json, listener: str, made: Rebuilt) -> Json:
