@@ -21,10 +21,11 @@ MAX_NESTING = 512
 LIVE_PATHS = ("/config_dump?include_eds", "/clusters?format=json")
 
 
-def read_source(source: str) -> Iterator[tuple[str, bytes]]:
+def read_source(source: str) -> Iterator[tuple[str, bytes | Path]]:
     """Yield (name, bytes) of a source; a folder yields every configuration file in it, an address two answers.
 
-    Raises SourceError for what cannot be read.
+    A file that looks like JSON is left to the parser, which reads it without a copy in between: then its path comes
+    instead of the bytes. Raises SourceError for what cannot be read.
     """
     if source == "-":
         yield "-", _decompressed("-", sys.stdin.buffer.read())
@@ -34,18 +35,26 @@ def read_source(source: str) -> Iterator[tuple[str, bytes]]:
         yield from _files(source)
 
 
-def _files(source: str) -> Iterator[tuple[str, bytes]]:
+def _files(source: str) -> Iterator[tuple[str, bytes | Path]]:
     path = Path(source)
     try:
         if path.is_dir():
             for child in sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and p.is_file()):
                 yield str(child), _decompressed(str(child), child.read_bytes())
         else:
-            yield source, _decompressed(source, path.read_bytes())
+            yield source, path if _looks_like_json(path) else _decompressed(source, path.read_bytes())
     except FileNotFoundError:
         raise SourceError("no such file", place=source, help=_similar(path)) from None
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}", place=source) from None
+
+
+def _looks_like_json(path: Path) -> bool:
+    """Tell a regular file that opens with a brace or bracket."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(64).lstrip()[:1] in (b"{", b"[")
 
 
 def _similar(path: Path) -> str | None:
@@ -87,8 +96,15 @@ def _live(address: str) -> Iterator[tuple[str, bytes]]:
         yield base + path.split("?")[0], ask(base, path)
 
 
-def parse(name: str, data: bytes) -> Node:
+def parse(name: str, data: bytes | Path) -> Node:
     """Parse JSON lazily, or YAML; raises SourceError with the place of what is wrong."""
+    if isinstance(data, Path):
+        try:
+            root = simdjson.Parser().load(str(data))
+        except (ValueError, RuntimeError, MemoryError, OSError):
+            data = data.read_bytes()  # what is wrong with it is found below
+        else:
+            return _container(name, root)
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     head = data[:64].lstrip() or data.lstrip()[:64]
@@ -114,6 +130,10 @@ def _parse_json(name: str, data: bytes) -> Node:
         raise SourceError(f"not JSON: {_json_error(data, error)}", place=name) from None
     except (UnicodeDecodeError, MemoryError) as error:
         raise SourceError(f"not JSON: {error}", place=name) from None
+    return _container(name, root)
+
+
+def _container(name: str, root: Node) -> Node:
     if not (is_object(root) or is_list(root)):
         raise SourceError("not an Envoy configuration: neither an object nor a list", place=name)
     return root
