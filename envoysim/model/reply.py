@@ -13,7 +13,8 @@ class LocalReply:
 
     ``headers`` are set on the response before response mutations. ``flags`` and ``details`` go into the
     access log. ``grpc_status`` overrides the mapping from ``status`` for gRPC requests. ``close`` asks for
-    the connection to be closed after it. ``raw_body`` keeps an empty-body reply free of content headers.
+    the connection to be closed after it. ``early`` is a codec's answer: nobody has looked at the headers yet, so
+    gRPC is not known of.
     """
 
     status: int
@@ -23,6 +24,7 @@ class LocalReply:
     headers: tuple[tuple[str, str], ...] = ()
     grpc_status: int | None = None
     close: bool = False
+    early: bool = False
 
 
 @dataclass(slots=True)

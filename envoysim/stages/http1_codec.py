@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from ..match.url import parse_url
@@ -43,7 +44,7 @@ _BAD_CHARACTER: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 def protocol_error(status: int, details: str) -> LocalReply:
     """``sendProtocolError``: the codec's reply, after which the connection is closed."""
-    return LocalReply(status, details, REASONS[status], close=True)
+    return LocalReply(status, details, REASONS[status], close=True, early=True)
 
 
 def decode_http1(stream: Stream, request: Request) -> LocalReply | None:
@@ -85,8 +86,7 @@ def _check_size(hcm: HttpConnectionManager, request: Request, target: str) -> Lo
     size = len(request.method) + len(target) + len(" HTTP/1.1\r\n\r\n ")
     if request.authority is not None:
         size += len(request.authority) + len("host: \r\n")
-    for name, value in request.headers:
-        size += len(name) + len(value) + len(": \r\n")
+    size += sum(map(len, chain.from_iterable(request.headers))) + len(": \r\n") * len(request.headers)
     return protocol_error(431, "http1.headers_too_large") if size > hcm.max_request_headers_kb * 1024 else None
 
 
@@ -111,6 +111,8 @@ def _read_headers(hcm: HttpConnectionManager, headers: HeaderMap, request: Reque
     refused: LocalReply | None = None
     length: str | None = None
     limit = hcm.max_headers_count + 1  # the method is in already
+    items, inline = headers.items, headers.inline
+    seen: set[str] = set()
     lines = request.headers
     if request.authority is not None:
         lines = (("host", request.authority), *lines)
@@ -134,8 +136,13 @@ def _read_headers(hcm: HttpConnectionManager, headers: HeaderMap, request: Reque
             if hcm.underscores == "REJECT_REQUEST":
                 refused = refused or protocol_error(400, "http1.unexpected_underscore")
             continue
-        headers.add(lower, value)
-        if len(headers.items) > limit:
+        if lower in inline:
+            if lower in seen:
+                headers.append(lower, value)
+                continue
+            seen.add(lower)
+        items.append((lower, value))
+        if len(items) > limit:
             refused = refused or protocol_error(431, "http1.too_many_headers")
     return refused
 

@@ -94,7 +94,7 @@ def make_local_response(stream: Stream, reply: LocalReply) -> Response:
     stream.response_code = response.status
     content_type = _rewrite(stream, response)
     custom = headers.get("content-type") != declared
-    if _is_grpc_request(stream):
+    if not reply.early and _is_grpc_request(stream):
         _as_grpc(stream, response, reply, content_type)
         return response
     if response.body:
