@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,58 @@ def _context(address: str, options: dict[str, Any]) -> ssl.SSLContext | None:
 
 
 def _grpc(options: dict[str, Any]) -> Fetched:
-    raise OptionError("not there yet")
+    from ..fetch.ads import fetch_ads
+    from ..fetch.csds import fetch_csds
+    from ..fetch.node import make_node, read_metadata
+    from ..fetch.target import Target
+
+    if options["ads"] is not None and not options["node_id"]:
+        raise OptionError("--ads needs --node-id: a control plane sends each node something else")
+    target = Target(
+        address=options["ads"] or options["csds"],
+        tls=options["tls"],
+        ca=options["ca"],
+        certificate=options["cert"],
+        key=options["key"],
+        token=read_token(options["token_file"]),
+        server_name=options["server_name"],
+    )
+    metadata = read_metadata(options["node_metadata"])
+    node = make_node(options["node_id"] or "", options["node_cluster"], metadata, options["node_locality"])
+    if warning := target.plaintext_warning():
+        click.echo(f"envoysim: {warning}", err=True)
+    if options["csds"] is not None:
+        return fetch_csds(target, node, seconds=options["timeout"])
+    progress = _Line()
+    try:
+        return fetch_ads(
+            target,
+            node,
+            delta=options["delta"],
+            seconds=options["timeout"],
+            settle=options["settle"],
+            progress=progress.show,
+        )
+    finally:
+        progress.clear()
+
+
+class _Line:
+    """One line on a terminal that is written over and over; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._width = 0
+
+    def show(self, text: str) -> None:
+        """Write ``text`` in place of what stands there."""
+        if sys.stderr.isatty():
+            click.echo("\r" + text.ljust(self._width), nl=False, err=True)
+            self._width = len(text)
+
+    def clear(self) -> None:
+        """Leave no trace."""
+        if self._width:
+            click.echo("\r" + " " * self._width + "\r", nl=False, err=True)
 
 
 def read_token(path: str | None) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..schema import Msg, duration_ms, unpack
+from ..schema import Msg, duration_ms, enum_name, unpack
 
 DEFAULT_FETCH_TIMEOUT_MS: Final = 15_000.0
 SKIPPED: Final = frozenset({"virtual_hosts", "load_assignment", "metadata", "access_log", "filter_chain_match"})
@@ -32,7 +32,7 @@ class Reference:
 def references(kind: str, message: Msg) -> Iterator[Reference]:
     """Yield what ``message`` names. Raises DecodeError when an Any inside does not hold what it says."""
     if kind == "cluster":
-        if message.type == message.EDS:
+        if enum_name(message, "type") == "EDS":
             name = message.eds_cluster_config.service_name or message.name
             yield _reference("endpoint", name, message.eds_cluster_config.eds_config)
         yield from _inside(message, message.name)
