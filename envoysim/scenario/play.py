@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Generator
-from typing import Final
+from itertools import count
+from types import GeneratorType
+from typing import Any, Final
 
 from ..model.chance import Sampled
 from ..model.outcome import Outcome
@@ -14,12 +16,15 @@ from ..model.timeline import Timeline
 from ..model.world import State, World
 from ..simulate import tell
 from ..stages.proxy import Proxy
+from ..stages.stream import Telling
 from .arrivals import merged
 from .changes import Changes
+from .course import find_course
+from .fast import Fast
 from .health_checks import HealthChecks
 from .report import make_timeline
 from .settings import Scenario
-from .tally import Tally
+from .tally import Tally, answered_well
 from .upstream_model import DrawnUpstreams
 from .watch import Quiet, Watch
 
@@ -30,15 +35,35 @@ LOOK_EVERY: Final = 1024
 
 Progress = Callable[[float, int], None]
 """Told the virtual time and how many requests have arrived."""
-Event = Generator[float, None, None] | Callable[[], None]
+Story = Generator[float, None, None]
 OnOutcome = Callable[[int, Outcome, float], None]
 """Told of every request that ends: its stream, how it ended, when it arrived."""
+
+
+class Clock:
+    """What is to happen: a heap of (time, number, event). An event is a story to go on with, something to call, or a
+    plain answer on its way (``Fast.complete`` and its arguments).
+    """
+
+    __slots__ = ("heap", "number")
+
+    def __init__(self) -> None:
+        self.heap: list[tuple[float, int, Any]] = []
+        self.number = count().__next__
 
 
 class Play:
     """One run of a scenario. ``run`` may be interrupted: ``timeline`` then tells what is known so far."""
 
-    def __init__(self, proxy: Proxy, scenario: Scenario, seed: int, on_outcome: OnOutcome | None = None) -> None:
+    def __init__(
+        self,
+        proxy: Proxy,
+        scenario: Scenario,
+        seed: int,
+        *,
+        on_outcome: OnOutcome | None = None,
+        beaten_paths: bool = True,
+    ) -> None:
         self.proxy = proxy
         self.scenario = scenario
         self.seed = seed
@@ -57,18 +82,19 @@ class Play:
         self.tally = Tally(bin_width_ms(scenario.duration_ms))
         self.arrived = 0
         self.checks = HealthChecks(self)
-        self._on_outcome = on_outcome
-        self._heap: list[tuple[float, int, Event]] = []
-        self._counter = 0
+        self.on_outcome = on_outcome
+        self.clock = Clock()
+        self._players: list[Fast | None] = [None] * len(scenario.traffic)
+        self._seen = [0 if beaten_paths else 2] * len(scenario.traffic)
+        """Requests of each stream until its course was looked for."""
         self._routes: dict[object, str] = {}
         self._clusters: set[str | None] = {None}
 
     # ---- the clock
 
-    def at(self, at_ms: float, event: Event) -> None:
+    def at(self, at_ms: float, event: Callable[[], None]) -> None:
         """Let ``event`` happen at a time."""
-        self._counter += 1
-        heapq.heappush(self._heap, (at_ms, self._counter, event))
+        heapq.heappush(self.clock.heap, (at_ms, self.clock.number(), event))
 
     def run(self, progress: Progress | None = None) -> None:
         """Play to the end: until the last request that arrived in time has ended."""
@@ -91,32 +117,53 @@ class Play:
 
     def _until(self, time_ms: float) -> None:
         """Let everything happen that is due by ``time_ms``."""
-        heap, state, tally = self._heap, self.state, self.tally
+        heap, state, tally = self.clock.heap, self.state, self.tally
         while heap and heap[0][0] <= time_ms:
             at_ms, _, event = heapq.heappop(heap)
             if at_ms > state.now_ms:
                 state.now_ms = at_ms
                 if at_ms >= tally.bin_end_ms:
                     tally.roll(at_ms)
-            if isinstance(event, Generator):
-                self._go_on(event)
+            if type(event) is tuple:
+                player, target, connection, status, start_ms = event
+                player.complete(target, connection, status, start_ms)
+            elif isinstance(event, GeneratorType):
+                self.go_on(event)
             else:
                 event()
 
-    def _go_on(self, story: Generator[float, None, None]) -> None:
+    def go_on(self, story: Story) -> None:
+        """Let a story go on until it sleeps again."""
         try:
             at_ms = next(story)
         except StopIteration:
             return
-        self._counter += 1
-        heapq.heappush(self._heap, (at_ms, self._counter, story))
+        heapq.heappush(self.clock.heap, (at_ms, self.clock.number(), story))
 
     # ---- requests
 
     def _arrive(self, index: int) -> None:
-        self._go_on(self._story(index))
+        player = self._players[index]
+        if player is not None:
+            player.arrive()
+            return
+        if self._seen[index] < 2:
+            self._seen[index] += 1
+            if self._seen[index] == 2 and self._find_player(index):
+                self._arrive(index)
+                return
+        self.go_on(self._story(index))
 
-    def _story(self, index: int) -> Generator[float, None, None]:
+    def _find_player(self, index: int) -> bool:
+        """Look for the stream's beaten path: with its second request, when the first has told of its clusters."""
+        request = self.scenario.traffic[index].request
+        course = find_course(self.proxy, request, self.world, self.state, Telling(False), answered_well)
+        if course is None:
+            return False
+        self._players[index] = Fast(self, index, course)
+        return True
+
+    def _story(self, index: int) -> Story:
         """One request from its arrival to its entry in the tally."""
         traffic, state = self.scenario.traffic[index], self.state
         start_ms = self.telling.now_ms = state.now_ms
@@ -130,8 +177,8 @@ class Play:
             self.meet(outcome)
         took_ms = self.state.now_ms - start_ms
         self.tally.count(self.scenario.traffic[index].name, self.route_name(outcome), outcome, took_ms)
-        if self._on_outcome is not None:
-            self._on_outcome(index, outcome, start_ms)
+        if self.on_outcome is not None:
+            self.on_outcome(index, outcome, start_ms)
 
     def meet(self, outcome: Outcome) -> None:
         """Watch the clusters that a request was the first to reach."""

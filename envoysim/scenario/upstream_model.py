@@ -82,10 +82,10 @@ class Servers:
 class EndpointModel:
     """One endpoint of one cluster; it has random numbers of its own, so that others do not disturb it."""
 
-    __slots__ = ("_checks", "_conduct", "_draw", "_errors", "_latency", "_rule", "_servers", "_source")
+    __slots__ = ("_checks", "_conduct", "_draw", "_errors", "_latency", "_servers", "_source", "rule")
 
     def __init__(self, rule: LiveRule, seed: str) -> None:
-        self._rule = rule
+        self.rule = rule
         self._source = random.Random(seed)
         self._checks = random.Random(f"{seed}/checks")
         self._draw = self._source.random
@@ -112,12 +112,12 @@ class EndpointModel:
 
     def state(self) -> str:
         """Return what the scenario has done to the endpoint, "" for nothing."""
-        return self._rule.conduct.state
+        return self.rule.conduct.state
 
     def check(self) -> ErrorLaw:
         """Draw what a health check meets: the errors of requests, but neither their numbers nor their queue."""
         point = self._checks.random()
-        for error in self._rule.conduct.errors:
+        for error in self.rule.conduct.errors:
             point -= error.share
             if point < 0:
                 return error
@@ -125,7 +125,7 @@ class EndpointModel:
 
     def answer(self, now_ms: float) -> tuple[ErrorLaw, float]:
         """Draw what a request that arrives now meets, and after how long."""
-        conduct = self._rule.conduct
+        conduct = self.rule.conduct
         if conduct is not self._conduct:
             self._follow(conduct)
         if conduct.state == "hang":

@@ -44,17 +44,17 @@ class Attempts:
         "_response",
         "_sent_anything",
         "_started_ms",
-        "_timers",
         "cluster",
         "exchange",
         "forward",
         "retry",
         "stream",
         "timeouts",
+        "timers",
     )
 
     def __init__(self, exchange: Exchange, timers: StreamTimers) -> None:
-        self.exchange, self._timers = exchange, timers
+        self.exchange, self.timers = exchange, timers
         self.stream, self.cluster, self.forward = exchange.stream, exchange.cluster, exchange.forward
         timeouts = self.timeouts = exchange.timeouts
         self.retry: RetryState | None = None
@@ -106,7 +106,7 @@ class Attempts:
 
     def next_ms(self) -> float:
         """Return when something happens next."""
-        due = min(self._timers.next_ms, self._global_due)
+        due = min(self.timers.next_ms, self._global_due)
         for request in self._requests:
             due = min(due, request.due_ms, request.timer_ms)
         for at_ms, _ in self._pending:
@@ -115,7 +115,7 @@ class Attempts:
 
     def handle(self, now_ms: float) -> End | None:
         """Let the first thing that is due happen; timers go before news of the same moment."""
-        fired = self._timers.fired(now_ms)
+        fired = self.timers.fired(now_ms)
         if fired is not None:
             return self._end(fired)
         if self._global_due <= now_ms:
@@ -294,7 +294,7 @@ class Attempts:
             self._clean_up()
             return response
         self._response = response
-        self._timers.touch(now_ms)
+        self.timers.touch(now_ms)
         return None
 
     def _set_cookies(self) -> tuple[str, ...]:

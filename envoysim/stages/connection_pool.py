@@ -85,7 +85,7 @@ class ConnectionPool:
             ticket.failure = "overflow"
             ticket.queue_full = True
             return ticket
-        if outcome.after_ms == 0 and not self.pending and self._may_connect():
+        if outcome.after_ms == 0 and not self.pending and self.may_connect():
             self._connect_at_once(ticket, outcome, now_ms)
             return ticket
         self.resources.pending += 1
@@ -138,7 +138,8 @@ class ConnectionPool:
             if connection.active == 0:
                 self._close(connection)
 
-    def _may_connect(self) -> bool:
+    def may_connect(self) -> bool:
+        """Tell whether the breakers allow one more connection; a pool without any always gets one."""
         limits = self.resources.limits
         if not self.ready and not self.connecting:
             return True
@@ -155,7 +156,7 @@ class ConnectionPool:
 
     def _connect_if_needed(self, outcome: Connecting, now_ms: float) -> None:
         capacity = sum(c.concurrent_limit for c in self.connecting)
-        if len(self.pending) > capacity and self._may_connect():
+        if len(self.pending) > capacity and self.may_connect():
             self.connecting.append(self._open(outcome, now_ms))
 
     def _open(self, outcome: Connecting, now_ms: float) -> UpstreamConnection:
@@ -169,6 +170,10 @@ class ConnectionPool:
             ticket.failure = "overflow"
             return
         ticket.connection = connection
+        self.attach(connection, now_ms)
+
+    def attach(self, connection: UpstreamConnection, now_ms: float) -> None:
+        """Put one more stream on a connection."""
         connection.active += 1
         connection.remaining -= 1
         self.resources.request_started(now_ms)

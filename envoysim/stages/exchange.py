@@ -70,11 +70,11 @@ class Exchange:
     def choose_host(self, retry: RetryState | None) -> Host | NoHost | Unknown:
         """Ask the cluster's load balancer; a retry brings its host predicates and priorities."""
         stream = self.stream
-        metadata, hash_policy = self._merged_metadata(), self.forward.hash_policy
+        metadata, hash_policy = self.merged_metadata(), self.forward.hash_policy
         context = LbContext(stream=stream, metadata_match=metadata, retry=retry, hash_policy=hash_policy)
         return choose_host(self.cluster, context, stream.world, stream.state, stream.telling)
 
-    def _merged_metadata(self) -> dict[str, object] | None:
+    def merged_metadata(self) -> dict[str, object] | None:
         """Merge route, connection and request metadata under ``envoy.lb``; the request's wins per key."""
         stream, route = self.stream, self.metadata_match
         connection, request = stream.connection.metadata.get("envoy.lb"), stream.metadata.get("envoy.lb")

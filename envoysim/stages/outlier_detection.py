@@ -40,12 +40,14 @@ def report(
     config = cluster.outlier_detection
     if config is None:
         return
-    detector = _detector(cluster, config, world, state)
+    detector = detector_of(cluster, config, world, state)
     detector.advance(state.now_ms, world, telling)
     detector.put_result(host, result, code, state.now_ms, world, telling)
 
 
-def _detector(cluster: Cluster, config: OutlierDetection, world: World, state: State) -> Detector:
+def detector_of(cluster: Cluster, config: OutlierDetection, world: World, state: State) -> Detector:
+    """Return the worker's detector of ``cluster``, made when its first result comes in."""
+
     def make() -> Detector:
         return Detector(cluster, config, live_cluster(cluster, world, state), state.now_ms)
 

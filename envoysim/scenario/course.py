@@ -1,0 +1,265 @@
+"""The beaten path of a stream: everything before the choice of a host, decided once.
+
+Equal requests meet the same listener, chain, filters and route, unless something on the way asks chance, time or the
+worker's memory. ``find_course`` walks a request there with a world and a state that refuse such questions; when nobody
+asks, what it found holds for every request of the stream, and only the rest is played for each of them (``fast``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+from ..model.headers import HeaderMap, ResponseHeaderMap
+from ..model.outcome import Outcome
+from ..model.reply import Aborted, Response
+from ..model.request import Request
+from ..model.world import State, World
+from ..simulate import conclude
+from ..stages.attempts import Attempts
+from ..stages.codec import decode_request
+from ..stages.http_connection_manager import HttpConnectionManager, admit_request
+from ..stages.http_filters.chain import ACTIVE, Active, chain_of
+from ..stages.http_filters.router import RouterFilter
+from ..stages.http_filters.stateful_session import OVERRIDE_HOST
+from ..stages.listener import accept
+from ..stages.load_balancer.policy import Maglev, RingHash
+from ..stages.network_filters import run_network_filters
+from ..stages.retry import NO_RETRY
+from ..stages.retry_state import NO, make_retry_state
+from ..stages.route import Forward
+from ..stages.route_configuration import resolve_route
+from ..stages.router import SCRIPT, prepare_attempts
+from ..stages.stream import Stream, Telling
+from ..stages.timeouts import StreamTimers
+from ..stages.upgrade import admit_upgrade
+from ..stages.upstream_script import Script
+
+if TYPE_CHECKING:
+    from ..stages.cluster import Cluster
+    from ..stages.proxy import Proxy
+    from ..stages.stream import Story
+
+T = TypeVar("T")
+NO_HOSTS_OF_ITS_OWN: Final = frozenset({"ORIGINAL_DST", "AGGREGATE", "DYNAMIC_FORWARD_PROXY", "CUSTOM"})
+
+
+class NotPlain(Exception):
+    """The answer hangs on chance, memory or time: every request has to be walked through every stage."""
+
+
+class _NoChance:
+    """A Chance that has no choice to make."""
+
+    def begin(self) -> None:
+        """Nothing."""
+
+    def fraction(self, numerator: int, denominator: int, label: str, variable: str = "") -> bool:
+        """Answer what is certain."""
+        if 0 < numerator < denominator:
+            raise NotPlain(label)
+        return numerator >= denominator
+
+    def pick(self, weights: Sequence[float], label: str, variable: str = "") -> int:
+        """Answer where there is one option."""
+        options = [index for index, weight in enumerate(weights) if weight > 0]
+        if len(options) != 1:
+            raise NotPlain(label)
+        return options[0]
+
+    def uniform(self, low: float, high: float, label: str) -> float:
+        """Refuse."""
+        raise NotPlain(label)
+
+
+class _NoMemory(State):
+    """A State that remembers nothing."""
+
+    __slots__ = ()
+
+    def slot(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Refuse."""
+        raise NotPlain(str(key))
+
+
+class Conclusion(NamedTuple):
+    """What the client gets for an upstream's answer with some status and nothing else in it."""
+
+    word: str
+    ok: bool
+    outcome: Outcome
+
+
+@dataclass(slots=True, eq=False)
+class Course:
+    """What holds for every request of a stream, up to the choice of a host."""
+
+    request: Request
+    cluster: Cluster
+    config: RouterFilter
+    attempts: Attempts
+    """As they stand before the first host is chosen; copied for a request that has to be played in full."""
+    limit_ms: float
+    """An answer that takes less meets no timer."""
+    conclusions: dict[int, Conclusion | None]
+    """By upstream status; ``None`` where it is not plain: retried, or changed on the way back."""
+    well: Callable[[Outcome], bool]
+    quiet: Telling
+
+    def conclusion(self, status: int) -> Conclusion | None:
+        """Return what an answer with ``status`` comes to, where that is plain."""
+        if status in self.conclusions:
+            return self.conclusions[status]
+        try:
+            found = self._conclude(status)
+        except NotPlain:
+            found = None
+        self.conclusions[status] = found
+        return found
+
+    def _conclude(self, status: int) -> Conclusion | None:
+        world = replace(self.attempts.stream.world, chance=_NoChance())
+        attempts = self.fresh(world, _NoMemory(), self.quiet)
+        stream = attempts.stream
+        retry = make_retry_state(self.cluster.retry_policy or attempts.forward.retry_policy or NO_RETRY, stream.headers)
+        response = Response(status, ResponseHeaderMap())
+        if retry is not None and retry.would_retry_headers(response, stream.headers) != NO:
+            return None
+        if not stream.proxy.runtime.enabled_percent("upstream.use_retry", 100, world):
+            return None
+        stream.details = "via_upstream"
+        outcome = _now(conclude(stream, response))
+        word = str(outcome.status) if outcome.status is not None else outcome.closed or "unknown"
+        return Conclusion(word, self.well(outcome), outcome)
+
+    def fresh(self, world: World, state: State, telling: Telling) -> Attempts:
+        """Return attempts of a stream of their own, which arrives now."""
+        old = self.attempts
+        stream = _copy_stream(old.stream, world, state, telling)
+        script = stream.facts[SCRIPT] = Script(self.request, world, state)
+        exchange = replace(old.exchange, stream=stream, script=script, timeouts=copy(old.timeouts))
+        timers, now_ms = old.timers, state.now_ms
+        over_ms = timers.over_ms - old.stream.start_ms + now_ms
+        return Attempts(exchange, StreamTimers(over_ms, timers.idle_ms, now_ms + timers.idle_ms, timers.complete))
+
+
+def _copy_stream(old: Stream, world: World, state: State, telling: Telling) -> Stream:
+    stream = copy(old)
+    stream.world, stream.state, stream.telling = world, state, telling
+    stream.headers, stream.trailers = HeaderMap(old.headers.items), HeaderMap(old.trailers.items)
+    stream.metadata, stream.filter_state, stream.facts = dict(old.metadata), dict(old.filter_state), dict(old.facts)
+    stream.flags, stream.attempts, stream.mirrors = list(old.flags), [], []
+    stream.start_ms = state.now_ms
+    stream.connection = copy(old.connection)
+    return stream
+
+
+def find_course(
+    proxy: Proxy, request: Request, world: World, state: State, telling: Telling, well: Callable[[Outcome], bool]
+) -> Course | None:
+    """Return the course of a request, or ``None`` where its requests have to be walked through every stage."""
+    blank = replace(world, chance=_NoChance())
+    try:
+        return _find(proxy, request, blank, world, state, telling, well)
+    except NotPlain:
+        return None
+
+
+def _find(
+    proxy: Proxy,
+    request: Request,
+    blank: World,
+    world: World,
+    state: State,
+    telling: Telling,
+    well: Callable[[Outcome], bool],
+) -> Course | None:
+    if request.connection.reuse is not None or request.upstream or request.upstream_by_endpoint:
+        return None
+    memory = _NoMemory(state.now_ms)
+    connection = accept(proxy, request, memory, telling)
+    if isinstance(connection, Aborted):
+        return None
+    hcm = _now(run_network_filters(proxy, connection, request, blank, memory, telling))
+    if not isinstance(hcm, HttpConnectionManager):
+        return None
+    stream, end = decode_request(hcm, connection, request, proxy, blank, memory, telling)
+    if end is not None or admit_request(stream) is not None:
+        return None
+    resolve_route(stream)
+    if admit_upgrade(stream) is not None or stream.upgrade:
+        return None
+    config = _through_filters(stream)
+    if config is None or stream.route is None or not isinstance(stream.route.action, Forward):
+        return None
+    if "x-envoy-upstream-stream-duration-ms" in stream.headers or OVERRIDE_HOST in stream.facts:
+        return None
+    stream.state = state  # the breakers' counters are the first thing to be remembered
+    attempts = prepare_attempts(stream, stream.route.action, config)
+    if not isinstance(attempts, Attempts) or not _is_plain(attempts):
+        return None
+    stream.world = world
+    cluster = attempts.cluster
+    course = Course(request, cluster, config, attempts, _limit_ms(attempts, world), {}, well, telling)
+    return course if course.conclusion(200) is not None else None
+
+
+def _through_filters(stream: Stream) -> RouterFilter | None:
+    """Let the filters see the request (``decode_through_filters``); return the router's, if all let it pass at once."""
+    chain = chain_of(stream)
+    plan = chain.plan(stream)
+    created = plan.created
+    stream.facts[ACTIVE] = Active(chain, created)
+    for index in created:
+        if stream.route_stale:
+            resolve_route(stream)
+            plan = chain.plan(stream)
+        filter_ = chain.entries[index].filter
+        if isinstance(filter_, RouterFilter):
+            return filter_
+        if filter_.decode(stream, plan.overrides[index]) is not None:
+            return None
+    return None
+
+
+def _is_plain(attempts: Attempts) -> bool:
+    """Tell whether an attempt is a plain request to one of the cluster's own hosts."""
+    exchange, cluster, forward = attempts.exchange, attempts.cluster, attempts.forward
+    return (
+        cluster.type.discovery not in NO_HOSTS_OF_ITS_OWN
+        and not cluster.endpoints.unknown
+        and not (cluster.mirrors or forward.mirrors)
+        and not cluster.connection_pool_per_downstream_connection
+        and cluster.error_matcher is None
+        and forward.internal_redirect_policy is None
+        and forward.hash_policy is None
+        and cluster.hash_policy is None
+        and not isinstance(cluster.policy, RingHash | Maglev)
+        and not forward.hedge_on_per_try_timeout
+        and not exchange.timeouts.hedge
+        and not exchange.grpc
+        and not exchange.raw_tcp
+        and exchange.complete
+    )
+
+
+def _limit_ms(attempts: Attempts, world: World) -> float:
+    timeouts, timers = attempts.timeouts, attempts.timers
+    longest = attempts.cluster.max_stream_duration_ms
+    limits = (timeouts.global_ms, timeouts.per_try_ms, timeouts.per_try_idle_ms, longest)
+    own = (timers.over_ms - attempts.stream.start_ms, timers.idle_ms, world.patience_ms)
+    return min(math.inf, *(limit for limit in limits if limit), *own)
+
+
+def _now(story: Story[T]) -> T:
+    """Return the end of a story that takes no time."""
+    try:
+        next(story)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    story.close()
+    raise NotPlain("it takes time")
