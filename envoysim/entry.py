@@ -85,7 +85,7 @@ def listeners(dump: Dump) -> list[Bound]:
     """Return every serving listener with a socket address, without decoding its filter chains."""
     found = []
     for resource in dump.listeners:
-        head = resource.head("filter_chains", "default_filter_chain", "access_log")
+        head = resource.listener_head()
         socket = head.address.socket_address
         found.append(
             Bound(

@@ -53,7 +53,7 @@ class Dump:
 
     def _resources(self, kind: str) -> Iterator[Resource]:
         for entry in self._serving(kind):
-            yield from (entry,) if isinstance(entry, Resource) else entry
+            yield from (entry,) if isinstance(entry, Resource) else (r for r in entry if r.state == entry.state)
 
     @cached_property
     def listeners(self) -> tuple[Resource, ...]:

@@ -44,7 +44,20 @@ class Resource:
     Decoding happens once; what is unknown is added to the dump's notes then.
     """
 
-    __slots__ = ("_around", "_hosts", "_message", "_notes", "group", "kind", "name", "problem", "raw", "ref", "state")
+    __slots__ = (
+        "_around",
+        "_head",
+        "_hosts",
+        "_message",
+        "_notes",
+        "group",
+        "kind",
+        "name",
+        "problem",
+        "raw",
+        "ref",
+        "state",
+    )
 
     def __init__(
         self,
@@ -70,6 +83,7 @@ class Resource:
         """For scoped routes: the HCM's ``scoped_routes.name``."""
         self._notes = notes
         self._message: Msg | None = None
+        self._head: Msg | None = None
         self._hosts: list[Node] | None = None
 
     @property
@@ -104,8 +118,10 @@ class Resource:
         return decode_message(TYPES[self.kind], kept, self.ref, [])
 
     def listener_head(self) -> Msg:
-        """Return a listener without its filter chains."""
-        return self.head("filter_chains", "default_filter_chain", "access_log")
+        """Return a listener without its filter chains, which are most of it."""
+        if self._head is None:
+            self._head = self.head("filter_chains", "default_filter_chain", "access_log")
+        return self._head
 
     # --- route configurations: one virtual host at a time ---------------------------------------------------------
 

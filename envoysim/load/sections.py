@@ -5,7 +5,7 @@ Source: api/envoy/admin/v3/config_dump.proto and config_dump_shared.proto.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -109,38 +109,32 @@ def section_resources(section: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
 
 
 def _row(section: Node, row: Row, ref: Ref, notes: Notes) -> Iterator[Entry]:
-    found = get(section, row.list)
-    items = list(found) if is_list(found) else []
-    names = _names(items, row) if items and row.state != "dynamic" else None
-    if names is None:
-        rejected: set[str] = set()
-        for index, item in enumerate(items):
-            for resource in _item(item, row, ref, (row.list, index), notes):
-                if resource.state != "error":
-                    yield resource
-                elif resource.name not in rejected:  # Envoy lists a rejected update of a listener it has twice
-                    rejected.add(resource.name)
-                    yield resource
+    items = get(section, row.list)
+    if not is_list(items) or not len(items):
         return
 
-    def make(index: int) -> Resource:
-        return next(_item(items[index], row, ref, (row.list, index), notes))
+    def make(index: int, item: Node) -> Iterator[Resource]:
+        return _item(item, row, ref, (row.list, index), notes)
 
-    yield Shelf(row.kind, row.state, ref.source, names, make)
+    if row.state == "dynamic":  # the states differ from element to element
+        for index, item in enumerate(items):
+            yield from make(index, item)
+        return
+    yield Shelf(row.kind, row.state, ref.source, items, _name_reader(items[0], row), make)
 
 
-def _names(items: list[Node], row: Row) -> list[str] | None:
-    """Return the names of a list's resources, ``None`` where an item is not simply one resource with its name."""
-    if not is_object(items[0]) or not is_object(get(items[0], row.field)):
-        return None
-    field = key_of(items[0], row.field)
-    name = key_of(items[0][field], "cluster_name" if row.kind == "endpoint" else "name")
-    try:
-        names = [item[field][name] for item in items]
-    except (KeyError, TypeError):
-        return None
-    rejected = any("error_state" in keys or "errorState" in keys for keys in map(list, items))
-    return names if not rejected and set(map(type, names)) == {str} else None
+def _name_reader(item: Node, row: Row) -> Callable[[Node], str]:
+    """Read names as the first element of a list spells them."""
+    field = key_of(item, row.field) if is_object(item) else row.field
+    resource = get(item, row.field) if is_object(item) else None
+    plain_name = "cluster_name" if row.kind == "endpoint" else "name"
+    name = key_of(resource, plain_name) if is_object(resource) else plain_name
+
+    def read(item: Node) -> str:
+        found: str = item[field][name]
+        return found
+
+    return read
 
 
 def _bare(section: Node, name: str, ref: Ref, notes: Notes) -> Iterator[Resource]:

@@ -5,57 +5,105 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
+from .lazy import Node
 from .resource import Resource
+
+Make: TypeAlias = Callable[[int, Node], Iterator[Resource]]
+"""Makes the resource of an element, given its place in the list, and the one that was rejected where there is one."""
 
 
 class Shelf:
-    """Resources of one kind and state that stand in one list; only their names are known before they are made."""
+    """Resources of one kind and state that stand in one list; nothing is read before it is asked for.
 
-    def __init__(self, kind: str, state: str, source: int, names: list[str], make: Callable[[int], Resource]) -> None:
+    ``read_name`` reads the name of the usual element quickly, and raises KeyError or TypeError for others.
+    """
+
+    def __init__(
+        self, kind: str, state: str, source: int, items: Iterable[Node], read_name: Callable[[Node], str], make: Make
+    ) -> None:
         self.kind = kind
         self.state = state
         self.source = source
-        self.names = names
+        self._items = items
+        self._read_name = read_name
         self._make = make
-        self._made: dict[int, Resource] = {}
+        self._made: dict[int, tuple[Resource, ...]] = {}
 
-    def __len__(self) -> int:
-        return len(self.names)
+    def names(self) -> Iterator[tuple[str, tuple[int, Node]]]:
+        """Yield the name and the place of every resource that serves."""
+        read_name = self._read_name
+        for place in enumerate(self._items):
+            try:
+                name = read_name(place[1])
+            except (KeyError, TypeError):
+                name = None
+            if type(name) is str:
+                yield name, place
+            else:
+                yield from ((resource.name, place) for resource in self._at(*place) if resource.state == self.state)
 
-    def __getitem__(self, index: int) -> Resource:
+    def at(self, index: int, item: Node) -> Resource:
+        """Return the resource at a place that ``names`` told."""
+        return next(resource for resource in self._at(index, item) if resource.state == self.state)
+
+    def _at(self, index: int, item: Node) -> tuple[Resource, ...]:
         found = self._made.get(index)
         if found is None:
-            found = self._made[index] = self._make(index)
+            found = self._made[index] = tuple(self._make(index, item))
         return found
 
     def __iter__(self) -> Iterator[Resource]:
-        return (self[index] for index in range(len(self.names)))
+        """Yield every resource of the list, the rejected ones too."""
+        for index, item in enumerate(self._items):
+            yield from self._at(index, item)
 
 
 Entry: TypeAlias = Resource | Shelf
 
 
 class ByName(Mapping[str, Resource]):
-    """Resources by name; the first of a name is kept."""
+    """Resources by name; the first of a name is kept. Lists are read as far as it takes to find what is asked for."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self._places: dict[str, Resource | tuple[Shelf, int]] = {}
+        self._places: dict[str, Resource | tuple[Shelf, int, Node]] = {}
+        self._unread = self._read(list(entries))
+
+    def _read(self, entries: Iterable[Entry]) -> Iterator[str]:
+        """Learn one name after the other."""
+        places = self._places
         for entry in entries:
             if isinstance(entry, Resource):
-                self._places.setdefault(entry.name, entry)
-            else:
-                for index, name in enumerate(entry.names):
-                    self._places.setdefault(name, (entry, index))
+                places.setdefault(entry.name, entry)
+                yield entry.name
+                continue
+            for name, place in entry.names():
+                if name not in places:
+                    places[name] = (entry, *place)
+                yield name
+
+    def _find(self, name: object) -> bool:
+        return name in self._places or any(read == name for read in self._unread)
 
     def __getitem__(self, name: str) -> Resource:
+        if not self._find(name):
+            raise KeyError(name)
         place = self._places[name]
-        return place if isinstance(place, Resource) else place[0][place[1]]
+        return place if isinstance(place, Resource) else place[0].at(*place[1:])
 
     def __iter__(self) -> Iterator[str]:
+        self._read_all()
         return iter(self._places)
 
     def __len__(self) -> int:
+        self._read_all()
         return len(self._places)
 
+    def __bool__(self) -> bool:
+        return bool(self._places) or any(True for _ in self._unread)
+
     def __contains__(self, name: object) -> bool:
-        return name in self._places
+        return self._find(name)
+
+    def _read_all(self) -> None:
+        for _ in self._unread:
+            pass

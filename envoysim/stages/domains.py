@@ -34,11 +34,13 @@ class DomainIndex:
         for host, names in enumerate(self._domains):
             for position, name in enumerate(names):
                 domain, owner = ascii_lower(name), (host, position)
-                if domain == "*":
+                if "*" not in domain:
+                    self._exact.setdefault(domain, owner)
+                elif domain == "*":
                     self._default = self._default or owner
                 elif domain.startswith("*"):
                     suffixes.setdefault(len(domain) - 1, {}).setdefault(domain[1:], owner)
-                elif domain.endswith("*"):
+                elif domain.endswith("*"):  # a star elsewhere is a character
                     prefixes.setdefault(len(domain) - 1, {}).setdefault(domain[:-1], owner)
                 else:
                     self._exact.setdefault(domain, owner)
