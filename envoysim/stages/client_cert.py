@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -40,14 +41,18 @@ def compile_forward_client_cert(msg: Msg, ref: Ref) -> ForwardClientCert:
     )
 
 
-def forward_client_cert(stream: Stream) -> None:
-    """Keep, drop, append to or set the header, as the mode and the peer's certificate say."""
+def forward_client_cert(stream: Stream, first: Mapping[str, str]) -> None:
+    """Keep, drop, append to or set the header, as the mode and the peer's certificate say.
+
+    ``first`` has the names of the headers that the client sent.
+    """
     config, headers = stream.hcm.forward_client_cert, stream.headers
     if config.mode == "ALWAYS_FORWARD_ONLY":
         return
     certificate = stream.connection.peer_certificate
     if config.mode == "SANITIZE" or certificate is None:
-        headers.remove(NAME)
+        if NAME in first or stream.hcm.early_mutations is not None:
+            headers.remove(NAME)
         return
     if config.mode == "FORWARD_ONLY":
         return

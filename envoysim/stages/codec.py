@@ -47,7 +47,7 @@ def decode_request(
         hcm=hcm,
         protocol="HTTP/1.1" if protocol == "TCP" else protocol,
         headers=HeaderMap(),
-        trailers=HeaderMap((n.lower(), v) for n, v in request.trailers),
+        trailers=HeaderMap([(n.lower(), v) for n, v in request.trailers] if request.trailers else ()),
         body=request.body,
         remote=connection.remote,
         start_ms=state.now_ms,

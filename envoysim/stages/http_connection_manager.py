@@ -6,13 +6,12 @@ Source: ``source/common/http/conn_manager_impl.cc`` (``decodeHeaders``, ``encode
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..match.cidr_range import CidrRange, cidr_range, compile_cidr_range
 from ..match.string_matcher import StringMatcher, compile_string_matcher
-from ..model.headers import HeaderMap
 from ..model.reply import Aborted, LocalReply, Response
 from ..schema import Msg, duration_ms, enum_name
 from .access_log import AccessLogger, compile_access_loggers
@@ -43,6 +42,10 @@ if TYPE_CHECKING:
     from .stream import Stream
 
 DEFAULT_STREAM_IDLE_TIMEOUT_MS: Final = 300_000.0
+UPGRADING: Final = frozenset(("connection", "upgrade"))
+LENGTHS: Final = frozenset(("transfer-encoding", "content-length"))
+HOP_BY_HOP: Final = UPGRADING | {"transfer-encoding", "keep-alive", "proxy-connection"}
+"""What a response does not carry from one connection to the next."""
 PRIVATE_RANGES: Final = tuple(
     cidr_range(*pair)
     for pair in (
@@ -209,43 +212,50 @@ def _early_mutations(msg: Msg, ref: Ref, proxy: Proxy) -> Callable[[Stream], Non
 def admit_request(stream: Stream) -> LocalReply | Aborted | None:
     """Check and normalize the request headers in Envoy's order; ``None`` lets the request on."""
     hcm, headers = stream.hcm, stream.headers
-    _expect(hcm, headers)
-    authority, path = headers.get(":authority"), headers.get(":path")
-    method = headers.get(":method") or ""
+    first = dict(reversed(headers.items))
+    _note_close(stream, first)
+    if "expect" in first and not hcm.proxy_100_continue and first["expect"].lower() == "100-continue":
+        headers.remove("expect")  # answered here, it goes no further
+    authority, path = first.get(":authority"), first.get(":path")
     if authority is None:
         return _refused(stream, LocalReply(400, "missing_host_header", close=True))
-    connect = method == "CONNECT"
-    if (not connect or path is not None) and not path:
+    if not path and (path is not None or first.get(":method") != "CONNECT"):
         return _refused(stream, LocalReply(404, "missing_path_rejected"))
-    if path and path[0] != "/":
-        return _refused(stream, LocalReply(404, "absolute_path_rejected"))
     if path:
+        if path[0] != "/":
+            return _refused(stream, LocalReply(404, "absolute_path_rejected"))
         refused = _normalize_path(stream, path)
         if refused is not None:
             return _refused(stream, refused)
-    _normalize_host(stream, authority)
-    table = hcm.routes.table
-    if table is not None and table.internal_only_headers:
-        stream.facts["internal_only_headers"] = table.internal_only_headers
-    refused = mutate_request_headers(stream)
+    if hcm.strip_port or hcm.strip_trailing_dot:
+        _normalize_host(stream, authority)
+    refused = mutate_request_headers(stream, first)
     if refused is not None:
         return _refused(stream, refused)
-    forward_client_cert(stream)
+    forward_client_cert(stream, first)
     return None
+
+
+def _note_close(stream: Stream, first: Mapping[str, str]) -> None:
+    """Note whether an HTTP/1 client wants the connection closed (``HeaderUtility::shouldCloseConnection``)."""
+    if stream.protocol == "HTTP/1.0":
+        stream.closes = "keep-alive" not in _tokens(first.get("connection"))
+    elif stream.protocol != "HTTP/1.1":
+        return
+    elif "connection" in first:
+        stream.closes = "close" in _tokens(first["connection"])
+    if "proxy-connection" in first and "close" in _tokens(first["proxy-connection"]):
+        stream.closes = True
+
+
+def _tokens(value: str | None) -> list[str]:
+    return [token.strip().lower() for token in (value or "").split(",")]
 
 
 def _refused(stream: Stream, reply: LocalReply) -> LocalReply:
     stream.telling.step("connection manager", stream.hcm.ref, "refused: {} `{}`", reply.status, reply.details)
     resolve_route(stream)  # every local reply has a route to log and to take headers from, if one is found
     return reply
-
-
-def _expect(hcm: HttpConnectionManager, headers: HeaderMap) -> None:
-    """``Expect: 100-continue`` is answered here and goes no further."""
-    if not hcm.proxy_100_continue:
-        expect = headers.get("expect")
-        if expect is not None and expect.lower() == "100-continue":
-            headers.remove("expect")
 
 
 def _normalize_path(stream: Stream, path: str) -> LocalReply | None:
@@ -295,19 +305,17 @@ def encode_response(stream: Stream, response: Response) -> None:
     hcm, headers = stream.hcm, response.headers
     if stream.cluster is None:
         stream.cluster = known_cluster(stream)
-    if hcm.server_header == "OVERWRITE" or (hcm.server_header == "APPEND_IF_ABSENT" and "server" not in headers):
+    names = {name for name, _ in headers.items}
+    if hcm.server_header == "OVERWRITE" or (hcm.server_header == "APPEND_IF_ABSENT" and "server" not in names):
         headers.set("server", hcm.server_name)
-    upgraded = is_upgrade(stream.headers) and is_upgrade(headers)
-    if upgraded:
-        if "transfer-encoding" not in headers and "content-length" not in headers and response.status // 100 != 1:
+    upgraded = False
+    if not HOP_BY_HOP.isdisjoint(names):
+        upgraded = is_upgrade(headers) and is_upgrade(stream.headers)
+        if upgraded and names.isdisjoint(LENGTHS) and response.status // 100 != 1:
             headers.set("content-length", "0")
-    else:
-        headers.remove("connection")
-        headers.remove("upgrade")
-    headers.remove("transfer-encoding")
-    headers.remove("keep-alive")
-    headers.remove("proxy-connection")
-    if hcm.always_set_request_id_in_response or "x-envoy-force-trace" in stream.headers:
+        dropped = HOP_BY_HOP - UPGRADING if upgraded else HOP_BY_HOP
+        headers.items = [pair for pair in headers.items if pair[0] not in dropped]
+    if hcm.always_set_request_id_in_response or (stream.internal and "x-envoy-force-trace" in stream.headers):
         request_id = stream.headers.get("x-request-id")
         if request_id is not None:
             headers.set("x-request-id", request_id)
@@ -317,16 +325,10 @@ def encode_response(stream: Stream, response: Response) -> None:
         hcm.proxy_status(stream, response)
     stream.response_code = response.status
     if stream.protocol in ("HTTP/1.0", "HTTP/1.1"):
-        _close_connection(stream, response, upgraded)
-    if stream.facts.get(CODEC_ERROR):
+        # A request that was not read to its end leaves the connection unusable.
+        unread = response.local and bool(stream.request.body) and not stream.attempts
+        response.close = response.close or stream.closes or unread
+        if response.close and not upgraded:
+            headers.items.append(("connection", "close"))
+    if CODEC_ERROR in stream.facts:
         stream.flag("DPE")
-
-
-def _close_connection(stream: Stream, response: Response, upgraded: bool) -> None:
-    """HTTP/1: a connection is closed when the client asks, or when the request was not read to its end."""
-    connection = str(stream.facts.get("connection_header", "")).lower()
-    asked = "close" in connection or (stream.protocol == "HTTP/1.0" and "keep-alive" not in connection)
-    unread = response.local and (bool(stream.request.body) and not stream.facts.get("body_read"))
-    response.close = response.close or asked or unread
-    if response.close and not upgraded:
-        response.headers.set("connection", "close")

@@ -84,7 +84,7 @@ def _cluster_name(stream: Stream) -> str | None:
 
 
 def _response_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((n, "*" if n in STARRED else v.strip(" \t")) for n, v in pairs if n not in DROPPED)
+    return tuple([(n, "*" if n in STARRED else v.strip(" \t")) for n, v in pairs if n not in DROPPED])
 
 
 def _access_log(stream: Stream) -> Sequence[str]:

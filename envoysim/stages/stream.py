@@ -150,6 +150,8 @@ class Stream:
     details: str | None = None
     response_code: int | None = None
     """``%RESPONSE_CODE%``, once Envoy has set it: a local reply's own mutations run before."""
+    closes: bool = False
+    """The client asked for the HTTP/1 connection to be closed after the answer."""
     start_ms: float = 0.0
     attempts: list[Attempt] = field(default_factory=list)
     mirrors: list[Attempt] = field(default_factory=list)
