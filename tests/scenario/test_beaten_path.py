@@ -1,0 +1,98 @@
+"""The beaten path changes nothing: the same requests end the same way, at the same time, over the same hosts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envoysim.model.outcome import Outcome
+from envoysim.scenario.fast import Fast
+
+from .worlds import make_dump, make_play
+
+RETRY = {"retry_on": "5xx,reset,connect-failure", "num_retries": 2}
+OUTLIER = {"consecutive_5xx": 3, "max_ejection_percent": 60, "interval": "1s", "base_ejection_time": "3s"}
+SLOW = "upstreams: {'*': {latency: {lognormal: {median: 30ms, p99: 900ms}}, errors: [{share: 0.05, status: 503}]}}"
+TROUBLE = """
+upstreams:
+  "*": {latency: {exponential: 20ms}, errors: [{share: 0.02, status: 500}, {share: 0.02, action: reset}]}
+  "10.0.0.2:80":
+    latency: {uniform: {low: 5ms, high: 80ms}}
+    errors: [{share: 0.3, status: 503, latency: 1ms}]
+    changes:
+      - {at: 3s, until: 5s, state: refuse}
+      - {at: 6s, until: 8s, state: hang}
+      - {at: 9s, until: 10s, state: connect_timeout}
+      - {at: 11s, until: 12s, state: leave}
+  "10.0.0.3:80": {latency: 40ms, capacity: {concurrency: 2, queue: 5}}
+"""
+TIGHT = {"circuit_breakers": {"thresholds": [{"max_connections": 8, "max_pending_requests": 4, "max_retries": 2}]}}
+FEW = {"circuit_breakers": {"thresholds": [{"max_requests": 6}]}}
+
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "plain": ({}, ""),
+    "slow": ({"route": {"timeout": "0.5s"}}, SLOW),
+    "retries": ({"route": {"retry_policy": {**RETRY, "per_try_timeout": "0.2s"}, "timeout": "1s"}}, SLOW),
+    "trouble": ({"route": {"retry_policy": RETRY, "timeout": "1s"}, "outlier_detection": OUTLIER}, TROUBLE),
+    "ejections": ({"outlier_detection": OUTLIER}, TROUBLE),
+    "split origins": (
+        {"outlier_detection": {**OUTLIER, "split_external_local_origin_errors": True}, "connect_timeout": "0.3s"},
+        TROUBLE,
+    ),
+    "tight breakers": ({"route": {"retry_policy": RETRY}, "outlier_detection": OUTLIER, **TIGHT}, TROUBLE),
+    "few requests": ({**FEW}, SLOW),
+    "least request": ({"lb_policy": "LEAST_REQUEST", "outlier_detection": OUTLIER}, TROUBLE),
+    "random": ({"lb_policy": "RANDOM"}, TROUBLE),
+    "HTTP/2": ({"http2_protocol_options": {}, "route": {"retry_policy": RETRY}, **FEW}, TROUBLE),
+    "panic": ({"outlier_detection": {**OUTLIER, "consecutive_5xx": 1, "max_ejection_percent": 100}}, TROUBLE),
+    "fault": ({"fault": {"abort": {"http_status": 418, "percentage": {"numerator": 10}}}}, SLOW),
+    "one at a time": ({"max_requests_per_connection": 1, "route": {"retry_policy": RETRY}}, TROUBLE),
+}
+TRAFFIC = """
+duration: 14s
+traffic:
+  - {name: web, url: "http://web.test:8080/", phases: [{end: 7s, rate: 150}, {from: 150, to: 400}]}
+  - {name: posts, url: "http://web.test:8080/post", method: POST, body: hello, rate: 20, bursts: [{at: 4s, requests: 60}]}
+"""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_beaten_path_changes_nothing(name: str, tmp_path: Path) -> None:
+    config, upstreams = CASES[name]
+    dump = make_dump(tmp_path, **config)
+    told: list[list[object]] = []
+    timelines = []
+    for beaten_paths in (True, False):
+        records: list[object] = []
+
+        def keep(index: int, outcome: Outcome, start_ms: float, records: list[object] = records) -> None:
+            attempts = [(a.endpoint, a.result, a.at_ms) for a in outcome.attempts]
+            records.append(
+                (
+                    index,
+                    start_ms,
+                    play.state.now_ms,
+                    outcome.status,
+                    outcome.response_flags,
+                    outcome.response_code_details,
+                    outcome.cluster,
+                    outcome.endpoint,
+                    outcome.route,
+                    attempts,
+                )
+            )
+
+        play = make_play(dump, tmp_path, TRAFFIC + upstreams, beaten_paths=beaten_paths, on_outcome=keep)
+        play.run()
+        players = [player for player in play._players if isinstance(player, Fast)]
+        assert bool(players) == (beaten_paths and name != "fault")
+        told.append(records)
+        timelines.append(play.timeline())
+
+    assert len(told[0]) > 2500
+    assert told[0] == told[1]
+    fast, general = (replace(t, notes=[], routes=sorted(t.routes, key=lambda row: row.name)) for t in timelines)
+    assert fast == general
