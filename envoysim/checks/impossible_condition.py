@@ -28,6 +28,7 @@ from ..model.finding import Finding
 from .base import Check
 from .host_reach import HostReach, host_reaches
 from .reach import Empty, solve
+from .route_condition import PATH
 from .subject import Subject, origin_of
 
 
@@ -48,10 +49,13 @@ def find(subject: Subject) -> Iterator[Finding]:
 def _dimension(host: HostReach, position: int) -> str:
     literals = host.conditions[position].literals
     for dimension in dict.fromkeys(x.dimension for x in literals):
+        mine = frozenset(x for x in literals if x.dimension == dimension)
         try:
-            solve(dimension, frozenset(x for x in literals if x.dimension == dimension), host.path)
+            solve(dimension, mine, host.path)
         except Empty:
-            return {":path": "the path"}.get(dimension, dimension)
+            texts = sorted({f"`{x.texts.text}`" for x in mine if x.texts is not None})
+            name = "the path" if dimension == PATH else dimension
+            return f"{name} ({' and '.join(texts)})" if texts else name
     return "path and method together"
 
 

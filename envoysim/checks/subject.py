@@ -178,6 +178,11 @@ class Subject:
         )
 
     @cached_property
+    def forwards(self) -> tuple[RouteItem, ...]:
+        """Every route that forwards to a cluster."""
+        return tuple(route for route in self.routes if route.msg.WhichOneof("action") == "route")
+
+    @cached_property
     def routes_by_host(self) -> list[tuple[HostItem, list[RouteItem]]]:
         """The virtual hosts that have routes, with them."""
         found: dict[int, tuple[HostItem, list[RouteItem]]] = {}

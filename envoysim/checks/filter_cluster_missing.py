@@ -1,0 +1,89 @@
+"""Filter whose service cluster does not exist.
+
+## What it finds
+An authorization, rate limit or external processing filter, or a JWT provider's key set, that names a cluster which
+is not in the dump.
+
+## Why it matters
+The call fails at once. External authorization then answers 403 (`ext_authz_error`, flag `UAEX`) unless it fails
+open; a rate limit lets everything pass; JWTs cannot be verified: 401.
+
+## Example
+`envoy_grpc: {cluster_name: ext-authz}` without such a cluster.
+
+## When it is harmless
+The cluster is about to be delivered.
+
+## Fix
+Correct the cluster's name, or deliver the cluster.
+
+## Source
+`source/common/grpc/async_client_manager_impl.cc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..model.finding import Finding
+from ..schema import Msg
+from .base import Check
+from .subject import Subject
+
+PLACES = {
+    "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz": (
+        ("grpc_service", "envoy_grpc", "cluster_name"),
+        ("http_service", "server_uri", "cluster"),
+    ),
+    "envoy.extensions.filters.http.ratelimit.v3.RateLimit": (
+        ("rate_limit_service", "grpc_service", "envoy_grpc", "cluster_name"),
+    ),
+    "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor": (("grpc_service", "envoy_grpc", "cluster_name"),),
+}
+JWT = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
+ENDS = {"ExtAuthz": "403 UAEX ext_authz_error (or let pass)", "RateLimit": "no limit", "ExternalProcessor": "500"}
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """Yield a finding per name."""
+    if not subject.clusters:
+        return
+    for item in subject.http_filters:
+        if item.config is None:
+            continue
+        for path in PLACES.get(item.type_name, ()):
+            name = _at(item.config, path)
+            if name and name not in subject.dump.clusters:
+                kind = item.type_name.rsplit(".", 1)[-1]
+                yield CHECK.finding(
+                    item.ref.at(*path),
+                    f"filter `{item.name}` of listener `{item.manager.listener.name}` calls cluster "
+                    f"`{name}`, which does "
+                    f"not exist: {ENDS[kind]}",
+                )
+        if item.type_name == JWT:
+            for provider in sorted(item.config.providers):
+                name = item.config.providers[provider].remote_jwks.http_uri.cluster
+                if name and name not in subject.dump.clusters:
+                    yield CHECK.finding(
+                        item.ref.at("providers", provider, "remote_jwks", "http_uri", "cluster"),
+                        f"JWT provider `{provider}` fetches its keys from cluster `{name}`, which does not exist: 401",
+                    )
+
+
+def _at(config: Msg, path: tuple[str, ...]) -> str:
+    for part in path[:-1]:
+        if not config.HasField(part):
+            return ""
+        config = getattr(config, part)
+    return str(getattr(config, path[-1]))
+
+
+CHECK = Check(
+    code="ESM511",
+    name="filter-cluster-missing",
+    severity="error",
+    title="Filter whose service cluster does not exist",
+    fix="correct the cluster's name, or deliver the cluster",
+    find=find,
+)
