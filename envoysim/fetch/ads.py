@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
@@ -16,13 +16,11 @@ from .document import cluster_statuses, sections
 from .holdings import Holdings
 from .kinds import KINDS
 from .record import missing, node_words, not_asked, now, rejected
+from .retry import Retry
 from .save import Fetched
 from .target import CallFailed, Target, call_failed, grpc_module, open_channel
 from .variants import DISCOVERY, Variant, variant
 
-FIRST_WAIT: Final = 0.2
-LONGEST_WAIT: Final = 3.0
-TRIES_WITHOUT_ANSWER: Final = 4
 Progress = Callable[[str], None]
 
 
@@ -61,24 +59,21 @@ def follow(
     Raises CallFailed or SourceError when nothing came at all.
     """
     holdings = Holdings()
-    end = time.monotonic() + seconds
-    wait, tries = FIRST_WAIT, 0
+    retry = Retry(time.monotonic() + seconds)
     while True:
         answered = len(holdings.answered)
         try:
             with open_channel(target) as channel:
-                _Talk(target, variant(delta)(node, holdings), holdings, progress).run(channel, end, settle)
+                _Talk(target, variant(delta)(node, holdings), holdings, progress).run(channel, retry.end, settle)
             break
         except CallFailed as error:
-            tries = 0 if len(holdings.answered) > answered else tries + 1
-            left = end - time.monotonic()
-            if not error.passing or tries >= TRIES_WITHOUT_ANSWER or left <= wait:
+            progress(f"{error.message}: trying again")
+            try:
+                retry.wait(error, progressed=len(holdings.answered) > answered)
+            except CallFailed:
                 if not holdings.answered:
                     raise
                 return holdings, f"{error.place}: {error.message}"
-            progress(f"{error.message}; again in {wait:g} s")
-            time.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
     if not holdings.answered:
         raise SourceError(f"did not answer within {seconds:g} s", place=target.address)
     return holdings, _partial(holdings, seconds)

@@ -72,7 +72,7 @@ def _rejected(holdings: Holdings, kind: str) -> list[Rejected]:
 
 
 def _error(item: Rejected) -> dict[str, Any]:
-    failed = {"@type": f"type.googleapis.com/{TYPES[item.kind]}"}
+    failed: dict[str, Any] = {"@type": f"type.googleapis.com/{TYPES[item.kind]}", **(item.failed or {})}
     if item.name:
         failed["cluster_name" if item.kind == "endpoint" else "name"] = item.name
     return {"failed_configuration": failed, "version_info": item.version, "details": item.reason}
@@ -129,13 +129,24 @@ def _secrets(holdings: Holdings) -> Iterator[dict[str, Any]]:
 
 
 def _endpoints(holdings: Holdings, node: Msg) -> Iterator[dict[str, Any]]:
-    """A list per cluster whose hosts are given, none for those that ask DNS."""
+    """One per cluster whose hosts are given, none for those that ask DNS."""
     own: LocalityKey = (node.locality.region, node.locality.zone, node.locality.sub_zone)
-    for _, name, assignment in _assignments(holdings):
+    for name, assignment in _named_assignments(holdings):
         made = to_json(shown(assignment, name, own))
         yield {"endpoint_config": {"@type": f"type.googleapis.com/{TYPES['endpoint']}", **made}}
     for item in _rejected(holdings, "endpoint"):
         yield {"error_state": _error(item)}
+
+
+def _named_assignments(holdings: Holdings) -> Iterator[tuple[str, Msg]]:
+    """Also those that no cluster names, where a client lists them."""
+    listed = set()
+    for _, name, assignment in _assignments(holdings):
+        listed.add(name)
+        yield name, assignment
+    for name, held in () if holdings.follows else holdings.held["endpoint"].items():
+        if name not in listed:
+            yield name, held.message("endpoint")
 
 
 def _assignments(holdings: Holdings) -> Iterator[tuple[str, str, Msg]]:

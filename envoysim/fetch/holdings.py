@@ -5,7 +5,7 @@ Resources are kept as the bytes that came; they are decoded once to see what the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,18 +43,22 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A resource that does not decode, or is not of the kind that was asked for."""
+    """A resource that does not decode, is not of the kind that was asked for, or that a client refused."""
 
     kind: str
     name: str
     version: str
     reason: str
+    failed: Mapping[str, Any] | None = None
+    """The refused configuration as JSON, when it is known."""
 
 
 class Holdings:
     """Resources by kind and name."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, follows: bool = True) -> None:
+        self.follows = follows
+        """Whether only what is named counts; a client's status lists what it has, and no more."""
         self.held: dict[str, dict[str, Held]] = {kind.kind: {} for kind in KINDS}
         self.versions: dict[str, str] = {}
         """The version of the last accepted response of a kind."""
@@ -162,7 +166,7 @@ class Holdings:
         """Yield what is held and wanted."""
         names = self.wanted.get(kind, {})
         for held in self.held[kind].values():
-            if WILDCARD in names or held.name in names:
+            if not self.follows or WILDCARD in names or held.name in names:
                 yield held
 
     def waits(self, held: Held) -> bool:

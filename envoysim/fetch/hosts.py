@@ -105,9 +105,9 @@ def _address(given: Msg, made: Msg) -> None:
 
 
 def finer_health(cluster: str, service_name: str, assignment: Msg) -> dict[str, Any] | None:
-    """Return a cluster status for ``/clusters``' list where the endpoints section cannot tell: draining, timeout."""
+    """Return a status as ``/clusters`` has it where the endpoints section cannot tell why a host is not well."""
     hosts = list(_finer(assignment))
-    if not any(host["health_status"]["eds_health_status"] in ("DRAINING", "TIMEOUT") for host in hosts):
+    if all(host["health_status"]["eds_health_status"] == "HEALTHY" for host in hosts):
         return None
     named = {"eds_service_name": service_name} if service_name else {}
     return {"name": cluster, "added_via_api": True, **named, "host_statuses": hosts}

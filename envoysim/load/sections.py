@@ -117,8 +117,14 @@ def _row(section: Node, row: Row, ref: Ref, notes: Notes) -> Iterator[Entry]:
         return _item(item, row, ref, (row.list, index), notes)
 
     if row.state == "dynamic":  # the states differ from element to element
+        rejected: set[str] = set()
         for index, item in enumerate(items):
-            yield from make(index, item)
+            for resource in make(index, item):
+                if resource.state == "error":  # Envoy lists the rejected update of a listener that it has twice
+                    if resource.name in rejected:
+                        continue
+                    rejected.add(resource.name)
+                yield resource
         return
     yield Shelf(row.kind, row.state, ref.source, items, _name_reader(items[0], row), make)
 
