@@ -14,6 +14,7 @@ from ..model.reply import LocalReply, Response
 from ..schema import Msg
 from .access_log_filter import compile_access_log_filter
 from .data_source import inline_text
+from .grpc import status_of_code
 from .headers import HeaderMutations, compile_mutations
 from .route import DirectResponse, Forward, Redirect
 from .route_action import finalize_response, known_cluster
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from ..model.ref import Ref
     from .stream import Stream
 
-GRPC_STATUS: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
-"""HTTP status -> gRPC status (``Grpc::Utility::httpToGrpcStatus``); any other is 2."""
 TEXT: Final = "text/plain"
 
 
@@ -139,7 +138,7 @@ def _rewrite(stream: Stream, response: Response) -> str:
 def _as_grpc(stream: Stream, response: Response, reply: LocalReply, content_type: str) -> None:
     """gRPC: the status is 200, the error stands in ``grpc-status``, the body in ``grpc-message``."""
     headers, body = response.headers, response.body
-    status = reply.grpc_status if reply.grpc_status is not None else GRPC_STATUS.get(response.status, 2)
+    status = reply.grpc_status if reply.grpc_status is not None else status_of_code(response.status)
     stream.facts["grpc_local_reply_status"] = response.status
     response.status = 200
     headers.set("content-type", "application/grpc")

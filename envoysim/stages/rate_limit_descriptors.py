@@ -18,7 +18,7 @@ from ..match.value_matcher import metadata_value
 from ..model.ref import Ref
 from ..schema import Msg, any_type, enum_name, unpack
 from .matcher_inputs import HTTP_INPUTS
-from .route import filter_metadata
+from .metadata import filter_metadata
 from .route_action import routed_cluster
 from .substitution_format import Format, compile_format
 

@@ -13,8 +13,9 @@ from ..model.ref import Ref
 from ..schema import Msg
 from .cluster_specifier import CLUSTER_CHOICE, NamedCluster, compile_level, per_filter_config, specify
 from .domains import DomainIndex, Owner
+from .metadata import filter_metadata
 from .mirror import compile_mirror_policies
-from .route import Forward, filter_metadata
+from .route import Forward
 from .scoped_routes import FragmentBuilder, Key, Scope, compile_fragment, compute_key, scope_key, scopes_by_key
 from .virtual_host import VirtualHost, compile_virtual_host
 
