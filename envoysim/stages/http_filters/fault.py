@@ -6,7 +6,7 @@ filter's as a whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ...match.fraction import Fraction, compile_fraction
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ..stream import Story, Stream
 
 TYPE: Final = "envoy.extensions.filters.http.fault.v3.HTTPFault"
-METADATA: Final = "envoy.filters.http.fault"
 UNLIMITED: Final = (1 << 64) - 1
 PREFIX: Final = "x-envoy-fault-"
 
@@ -100,6 +99,12 @@ class Fault(DecoderOnly):
     rate_limit: Part | None
     metadata: dict[str, object]
     cluster_stats: bool
+    name: str = ""
+    """As configured: the namespace of what is written into dynamic metadata."""
+
+    def with_name(self, name: str) -> Fault:
+        """Return the filter that knows its name."""
+        return replace(self, name=name)
 
     def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
         """Delay, abort, or let pass."""
@@ -110,12 +115,12 @@ class Fault(DecoderOnly):
         fault._note_rate_limit(stream)
         delay_ms = fault._delay_ms(stream)
         if delay_ms and fault._start(stream):
-            return fault._hold(stream, delay_ms)
+            return fault._hold(stream, delay_ms, self.name)
         reply = fault._abort(stream)
         if reply is None or not fault._start(stream):
             return None
         fault._end(stream)
-        return fault._aborted(stream, reply)
+        return fault._aborted(stream, reply, self.name)
 
     def _concerns(self, stream: Stream) -> bool:
         telling = stream.telling
@@ -149,11 +154,11 @@ class Fault(DecoderOnly):
         wanted = runtime.integer(self.delay_key, wanted)
         return runtime.integer(_for_cluster(stream, "fault.http.{}.delay.fixed_duration_ms"), wanted)
 
-    def _hold(self, stream: Stream, delay_ms: int) -> Story[LocalReply | None]:
+    def _hold(self, stream: Stream, delay_ms: int, name: str) -> Story[LocalReply | None]:
         """Let time pass, then abort or go on."""
         prefix = f"http.{stream.hcm.stat_prefix}.fault."
         stream.flag("DI")
-        stream.metadata[METADATA] = self.metadata
+        stream.metadata[name] = dict(self.metadata)
         stream.telling.count(prefix + "delays_injected")
         self._count_cluster(stream, prefix, "delays_injected")
         assert self.delay is not None
@@ -166,7 +171,7 @@ class Fault(DecoderOnly):
             stream.telling.step("timeouts", self.delay.ref, "the stream was idle for {} ms: 504", idle_ms)
             return STREAM_IDLE
         reply = self._abort(stream)
-        return None if reply is None else self._aborted(stream, reply)
+        return None if reply is None else self._aborted(stream, reply, name)
 
     def _abort(self, stream: Stream) -> LocalReply | None:
         abort = self.abort
@@ -193,11 +198,11 @@ class Fault(DecoderOnly):
         key = _for_cluster(stream, "fault.http.{}.abort.grpc_status")
         return 200, runtime.integer(key or abort.grpc_runtime_key, grpc_status)
 
-    def _aborted(self, stream: Stream, reply: LocalReply) -> LocalReply:
+    def _aborted(self, stream: Stream, reply: LocalReply, name: str) -> LocalReply:
         prefix = f"http.{stream.hcm.stat_prefix}.fault."
         stream.telling.count(prefix + "aborts_injected")
         self._count_cluster(stream, prefix, "aborts_injected")
-        stream.metadata[METADATA] = self.metadata
+        stream.metadata[name] = dict(self.metadata)
         assert self.abort is not None
         stream.telling.step("http filter", self.abort.ref, "aborted: {} `fault_filter_abort` (FI)", reply.status)
         return reply

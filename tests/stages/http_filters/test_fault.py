@@ -87,3 +87,12 @@ def test_shares_are_drawn() -> None:
     world = World(chance=Sampled(seed=7))
     aborted = sum(play(proxy, world=world).outcome.status == 503 for _ in range(300))
     assert 60 < aborted < 120
+
+
+def test_metadata_is_written_under_the_filters_name() -> None:
+    config = {**ABORT, "filter_metadata": {"why": "chaos"}}
+    log = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+    text = {"log_format": {"text_format_source": {"inline_string": "%DYNAMIC_METADATA(mine:why)%"}}}
+    logger = {"name": "l", "typed_config": {"@type": log, **text}}
+    proxy = make_proxy(bootstrap([http_filter("mine", KIND, config)], routes(ROUTE), access_log=[logger]))
+    assert play(proxy).outcome.access_log == ("chaos",)
