@@ -57,7 +57,8 @@ def _talk(request: Request, sock: socket.socket) -> Answer:
         if tls.alpn:
             context.set_alpn_protocols(list(tls.alpn))
         sock = context.wrap_socket(sock, server_hostname=tls.server_name or None)
-    if request.connection.protocol == "HTTP/2":
+    agreed = sock.selected_alpn_protocol() if isinstance(sock, ssl.SSLSocket) else None
+    if agreed == "h2" or (agreed is None and request.connection.protocol == "HTTP/2"):
         return _send_h2(request, sock)
     return _send_h1(request, sock)
 

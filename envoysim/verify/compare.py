@@ -23,8 +23,10 @@ FIELDS = (
     "attempts",
     "authority",
     "upstream_headers",
+    "mirrors",
     "headers",
     "body",
+    "trailers",
 )
 """What is compared, in this order."""
 
@@ -40,11 +42,11 @@ class Difference:
 
 def compare(observed: Observed, outcome: Outcome, clusters: dict[str, str]) -> list[Difference]:
     """Return the differences, empty when they agree; ``clusters`` names the cluster of each ``ip:port``."""
-    real, simulated = _real(observed, clusters), _simulated(outcome)
+    real, simulated = _real(observed, clusters, {m.cluster for m in outcome.mirrors}), _simulated(outcome)
     return [Difference(f, real[f], simulated[f]) for f in FIELDS if f in real and not _same(f, real[f], simulated[f])]
 
 
-def _real(observed: Observed, clusters: dict[str, str]) -> dict[str, Any]:
+def _real(observed: Observed, clusters: dict[str, str], shadows: set[str]) -> dict[str, Any]:
     answer, log = observed.answer, observed.log
     found: dict[str, Any] = {"status": answer.status}
     if log is not None:
@@ -54,12 +56,20 @@ def _real(observed: Observed, clusters: dict[str, str]) -> dict[str, Any]:
     if log is not None and observed.log_kind != "connection":
         found["route"], found["cluster"] = log.get("route"), log.get("cluster")
         found["endpoint"] = log.get("host")
+    if answer.status == 101 or (observed.request.method == "CONNECT" and answer.status == 200):
+        found.pop("response_flags", None)  # how the client leaves the tunnel is not the request's doing
+        found.pop("response_code_details", None)
     if answer.status is not None:
         found["headers"] = _headers(answer.headers)
         if answer.error is None:
             found["body"] = answer.body
-    sightings = observed.sightings
-    found["attempts"] = [[clusters.get(s.endpoint, ""), s.endpoint, s.method, s.path] for s in sightings]
+            found["trailers"] = sorted(answer.trailers)
+    sightings = [s for s in observed.sightings if clusters.get(s.endpoint) not in shadows]
+    mirrored = [s for s in observed.sightings if clusters.get(s.endpoint) in shadows]
+    found["mirrors"] = sorted((clusters[s.endpoint], s.method, s.path, s.authority) for s in mirrored)
+    found["attempts"] = [
+        [clusters.get(s.endpoint, ""), s.endpoint, s.method, _path(s.method, s.path)] for s in sightings
+    ]
     found["authority"] = [s.authority for s in sightings]
     found["upstream_headers"] = [_headers(s.headers) for s in sightings]
     return found
@@ -75,12 +85,19 @@ def _simulated(outcome: Outcome) -> dict[str, Any]:
         "route": outcome.route,
         "cluster": outcome.cluster,
         "endpoint": outcome.endpoint,
-        "attempts": [[a.cluster, a.endpoint, a.method, a.path] for a in sent],
+        "attempts": [[a.cluster, a.endpoint, a.method, _path(a.method, a.path)] for a in sent],
         "authority": [a.authority for a in sent],
         "upstream_headers": [_headers(a.headers) for a in sent],
+        "mirrors": sorted((m.cluster, m.method or "", m.path or "", m.authority) for m in outcome.mirrors),
         "headers": _headers(outcome.headers),
         "body": outcome.body,
+        "trailers": sorted(outcome.trailers),
     }
+
+
+def _path(method: str | None, path: str | None) -> str:
+    """The path; HTTP/1.1 writes CONNECT's authority in its place."""
+    return "" if method == "CONNECT" else path or ""
 
 
 def _headers(pairs: Iterable[Pair]) -> list[Pair]:

@@ -6,8 +6,8 @@ one of the simulation's possible answers, after the ways taken by earlier reques
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..explore import Scripted
@@ -15,10 +15,13 @@ from ..model.world import State, World
 from ..simulate import simulate
 from ..stages.proxy import Proxy
 from .compare import Difference, compare
+from .client import TIMEOUT_SECONDS
 from .judge import Observed
 
 Script = tuple[int, ...]
-MAX_WAYS = 60
+PATIENCE_MS = TIMEOUT_SECONDS * 1000
+"""The client's: what takes longer ends with its leaving."""
+MAX_WAYS = 200
 """How many ways of one request are tried."""
 SHIFTS_MS = (1.5, -1.5, 4.0)
 """A request reaches Envoy a little before or after the moment that was written down: buckets may have filled."""
@@ -28,7 +31,7 @@ def follow(
     proxy: Proxy, observed: Sequence[Observed], clusters: dict[str, str], world: World | None = None
 ) -> list[tuple[Observed, list[Difference]]]:
     """Return each request with its differences: those of the likeliest way where no way agrees."""
-    return _Follower(proxy, observed, clusters, world or World()).follow()
+    return _Follower(proxy, observed, clusters, world or World(patience_ms=PATIENCE_MS)).follow()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +60,22 @@ class _Follower:
         first = _Way(seen.at_ms)
         found, chance = self._play(seen, first)
         if found:
-            for way in self._others(seen, chance):
+            ways = deque([*(_Way(seen.at_ms + shift) for shift in SHIFTS_MS), *_leaving(first, chance)])
+            for _ in range(MAX_WAYS):
+                if not ways:
+                    break
+                way = ways.popleft()
                 self._rewind()
                 other, taken = self._play(seen, way)
                 if not other:
                     self._taken.append(replace(way, script=_branches(taken)))
                     return []
+                if way.script:
+                    ways.extend(_leaving(way, taken))
             self._rewind()
             self._play(seen, first)
         self._taken.append(replace(first, script=_branches(chance)))
         return found
-
-    def _others(self, seen: Observed, first: Scripted) -> list[_Way]:
-        """Other moments; then ways that leave the first at one of its branches, the last first; then combinations."""
-        ways = [_Way(seen.at_ms + shift) for shift in SHIFTS_MS]
-        scripts: list[Script] = []
-        taken = _branches(first)
-        sizes = [len(shares) for _, shares in first.branches]
-        for position in reversed(range(len(taken))):
-            others = (other for other in range(sizes[position]) if other != taken[position])
-            scripts += [(*taken[:position], other) for other in others]
-        if len(sizes) > 1:
-            scripts += itertools.product(*(range(size) for size in sizes[:3]))
-        return ways + [_Way(seen.at_ms, script) for script in list(dict.fromkeys(scripts))[:MAX_WAYS]]
 
     def _play(self, seen: Observed, way: _Way) -> tuple[list[Difference], Scripted]:
         chance = Scripted(way.script)
@@ -92,6 +88,15 @@ class _Follower:
         self._state = State()
         for seen, way in zip(self._observed, self._taken, strict=False):
             self._play(seen, way)
+
+
+def _leaving(way: _Way, played: Scripted) -> Iterator[_Way]:
+    """The ways that leave ``way`` at a branch after its script, the last branch first."""
+    taken = _branches(played)
+    for position in reversed(range(len(way.script), len(taken))):
+        for other in range(len(played.branches[position][1])):
+            if other != taken[position]:
+                yield _Way(way.at_ms, (*taken[:position], other))
 
 
 def _branches(chance: Scripted) -> Script:

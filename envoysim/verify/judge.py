@@ -81,7 +81,7 @@ def judge(
             logs = _Logs(envoy.folder)
             start = time.monotonic()
             observed = tuple(_play(request, upstreams, envoy, logs, start) for request in requests)
-    return Judgement(dump, observed)
+    return Judgement(restored(dump, instrumented), observed)
 
 
 def instrument(bootstrap: Json) -> Json:
@@ -97,6 +97,32 @@ def instrument(bootstrap: Json) -> Json:
             elif config.get("@type") == TCP_PROXY:
                 config.setdefault("access_log", []).append(_logger("tcp"))
     return copy
+
+
+REDACTED = ("[redacted]", "W3JlZGFjdGVkXQ==")
+
+
+def restored(dump: Json, bootstrap: Json) -> Json:
+    """Put secrets back, which Envoy's dump does not show."""
+    sources = {
+        (kind, entry.get("name")): entry
+        for kind in ("listener", "cluster")
+        for entry in bootstrap.get("static_resources", {}).get(f"{kind}s", [])
+    }
+    for section in dump.get("configs", []):
+        for kind in ("listener", "cluster"):
+            for entry in section.get(f"static_{kind}s", []):
+                shown = entry.get(kind, {})
+                entry[kind] = _put_back(shown, sources.get((kind, shown.get("name"))))
+    return dump
+
+
+def _put_back(shown: Any, source: Any) -> Any:
+    if isinstance(shown, dict) and isinstance(source, dict):
+        return {key: _put_back(value, source.get(key)) for key, value in shown.items()}
+    if isinstance(shown, list) and isinstance(source, list) and len(shown) == len(source):
+        return [_put_back(value, other) for value, other in zip(shown, source, strict=True)]
+    return source if shown in REDACTED and source is not None else shown
 
 
 def _logger(kind: str) -> Json:

@@ -8,11 +8,10 @@ import sys
 import time
 
 from envoysim.verify.binary import envoy_version, find_envoy
-from envoysim.verify.ports import free_ports
 from envoysim.verify.process import EnvoyFailed
 
-from .generate import make_case
 from .runner import play, shrink
+from .themes import THEMES, make
 
 
 def main() -> int:
@@ -22,20 +21,22 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=None, help="stop after this many cases")
     parser.add_argument("--shrink", action="store_true", help="make the first difference of a case small and print it")
     parser.add_argument("--show", type=int, default=20, help="differences to print")
+    parser.add_argument("--themes", default=",".join(THEMES), help="themes, by turns: %(default)s")
     options = parser.parse_args()
+    themes = tuple(options.themes.split(","))
     binary = find_envoy()
     print(f"envoy {envoy_version(binary)}, first seed {options.seed}")
     start, seed, cases, requests, refused, wrong = time.monotonic(), options.seed, 0, 0, 0, 0
     while (options.seconds is None or time.monotonic() - start < options.seconds) and (
         options.cases is None or cases + refused < options.cases
     ):
-        port, *endpoint_ports = free_ports(4)
-        case = make_case(seed, port, endpoint_ports)
+        case = make(seed, themes)
         seed += 1
         try:
             found = play(binary, case)
-        except EnvoyFailed:
+        except EnvoyFailed as error:
             refused += 1
+            print(f"seed {case.seed} ({case.theme}) refused: {str(error)[:300]}")
             continue
         cases += 1
         requests += len(case.requests)
@@ -46,7 +47,7 @@ def main() -> int:
                 what = "; ".join(
                     f"{d.field}: envoy {d.envoy!r} / envoysim {d.envoysim!r}" for d in disagreement.differences
                 )
-                print(f"seed {case.seed} request {q.id} {q.method} {q.authority}{q.path}: {what[:700]}")
+                print(f"seed {case.seed} ({case.theme}) request {q.id} {q.method} {q.authority}{q.path}: {what[:700]}")
         if found and options.shrink:
             small = shrink(binary, case, found[0].request)
             print(json.dumps(small.bootstrap["static_resources"]["listeners"][0]["filter_chains"], indent=1))

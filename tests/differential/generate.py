@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from envoysim.model.behaviour import Behaviour
@@ -25,6 +26,11 @@ class Case:
     bootstrap: Json
     requests: tuple[Request, ...]
     endpoints: tuple[str, ...]
+    theme: str = "routes"
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    """Endpoint -> cluster; without: endpoint ``i`` is of cluster ``ci``."""
+    dead: tuple[str, ...] = ()
+    """Endpoints nobody listens on."""
 
 
 def make_case(seed: int, port: int, endpoint_ports: list[int], requests: int = 40) -> Case:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from envoysim.load import load
+from envoysim.model.behaviour import Behaviour, Upstream
 from envoysim.model.request import Request
 from envoysim.model.world import World
-from envoysim.run import run
 from envoysim.stages.proxy import Proxy
-from envoysim.verify.compare import Difference, compare
+from envoysim.verify.compare import Difference
+from envoysim.verify.follow import PATIENCE_MS, follow
 from envoysim.verify.judge import Observed, judge
 from envoysim.verify.local_address import local_address
 
@@ -38,13 +39,15 @@ def play(binary: Path, case: Case) -> list[Disagreement]:
 
 def compare_all(case: Case, config_dump: Json, observed: Sequence[Observed]) -> list[Disagreement]:
     """Simulate the same requests on Envoy's own dump and compare one by one."""
-    clusters = {endpoint: f"c{i}" for i, endpoint in enumerate(case.endpoints)}
-    traces = run(Proxy(load([config_dump]), local_address=local_address()), case.requests, World())
-    found = []
-    for seen, trace in zip(observed, traces, strict=True):
-        if differences := compare(seen, trace.outcome, clusters):
-            found.append(Disagreement(case.seed, seen.request, tuple(differences)))
-    return found
+    clusters = dict(case.clusters) or {endpoint: f"c{i}" for i, endpoint in enumerate(case.endpoints)}
+    proxy = Proxy(load([config_dump]), local_address=local_address())
+    refuses = Upstream(behaviours=(Behaviour(action="refuse"),))
+    world = World(upstreams=dict.fromkeys(case.dead, refuses), patience_ms=PATIENCE_MS)
+    return [
+        Disagreement(case.seed, seen.request, tuple(found))
+        for seen, found in follow(proxy, observed, clusters, world)
+        if found
+    ]
 
 
 def shrink(binary: Path, case: Case, guilty: Request) -> Case:

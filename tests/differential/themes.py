@@ -1,0 +1,35 @@
+"""The themes of the random run: each makes one kind of case from a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from envoysim.verify.ports import free_ports
+
+from . import actions, balancing, chains, failures, more_filters, tcp
+from .build import Bench
+from .generate import Case, make_case
+
+MAKERS: Final[Mapping[str, Callable[[Bench], None]]] = {
+    "actions": actions.make,
+    "balancing": balancing.make,
+    "chains": chains.make,
+    "failures": failures.make,
+    "filters": more_filters.make,
+    "tcp": tcp.make,
+    "upgrades": actions.make_upgrades,
+}
+THEMES: Final = ("routes", *MAKERS)
+
+
+def make(seed: int, themes: tuple[str, ...] = THEMES) -> Case:
+    """Return the case of ``seed``: its theme by turns, the rest by chance."""
+    theme = themes[seed % len(themes)]
+    if theme == "routes":
+        port, *endpoint_ports = free_ports(4)
+        return make_case(seed, port, endpoint_ports)
+    bench = Bench(random.Random(f"{theme} {seed}"))
+    MAKERS[theme](bench)
+    return bench.case(seed, theme)
