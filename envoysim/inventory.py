@@ -93,11 +93,11 @@ def _filters(listener: Msg) -> Iterator[Msg]:
 def _row(dump: Dump, title: str, resource: Resource) -> Row:
     describe = DESCRIBE.get(resource.kind)
     facts = describe(dump, resource) if describe is not None else {}
-    problem = _waiting(dump, resource) if resource.state == "warming" else resource.problem
+    problem = waiting(dump, resource) if resource.state == "warming" else resource.problem
     return Row(title, resource.name, resource.state, resource.version, resource, facts, problem)
 
 
-def _waiting(dump: Dump, resource: Resource) -> str | None:
+def waiting(dump: Dump, resource: Resource) -> str | None:
     """Say what a warming resource waits for: what it names and the dump does not have."""
     have: dict[str, Container[str]] = {
         "route_configuration": dump.route_configurations,

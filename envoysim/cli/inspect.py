@@ -21,14 +21,18 @@ NAMES = tuple(name for name, _ in KINDS)
 @click.argument("arguments", nargs=-1, required=True, metavar="SOURCE... [KIND]")
 @click.option("--name", metavar="TEXT", help="only resources whose name contains TEXT")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--against", is_flag=True, help="two SOURCEs: what a control plane sends, and what a proxy runs")
 @click.option("-v", "--verbose", is_flag=True, help="every unknown field and type, not only how many")
-def command(arguments: tuple[str, ...], name: str | None, output: str, verbose: bool) -> int:
+def command(arguments: tuple[str, ...], name: str | None, output: str, against: bool, verbose: bool) -> int:
     """Say what a dump holds: listeners, filter chains, routes, clusters, endpoints, secrets, bootstrap.
 
     Also what is missing, warming or rejected, and what is unknown to envoysim. KIND is one of listeners, routes,
     scoped_routes, clusters, endpoints, secrets, ecds, bootstrap; with it, `-o json` prints each resource whole,
-    secrets redacted.
+    secrets redacted. With --against, which resources of the first SOURCE (a control plane's) the second (a proxy's)
+    does not run, and why; exit 1 when there are any.
     """
+    if against:
+        return _against(arguments, output)
     *sources, last = arguments
     kind = last if last in NAMES else None
     dump = load_dump(sources if kind is not None else arguments)
@@ -101,3 +105,24 @@ def _print_notes(dump: Dump, console: Any, verbose: bool) -> None:
         console.print(f"  {count:5d}  {text}{place}", markup=False)
     if not verbose and len(counted) > 10:
         console.print(f"  … {len(counted) - 10} more kinds (-v)", markup=False)
+
+
+def _against(arguments: tuple[str, ...], output: str) -> int:
+    from dataclasses import asdict
+
+    from ..against import compare, in_order
+
+    if len(arguments) != 2:
+        raise click.UsageError("--against needs two SOURCEs: what a control plane sends, and what a proxy runs")
+    plane, proxy = in_order(load_dump(arguments[:1]), load_dump(arguments[1:]))
+    found = compare(plane, proxy)
+    if output == "json":
+        differences = [asdict(difference) for difference in found.differences]
+        click.echo(json.dumps({"equal": found.equal, "differences": differences}, indent=1, ensure_ascii=False))
+    else:
+        for item in found.differences:
+            click.echo(f"{item.state} {item.kind} `{item.name}`: {item.reason}")
+            for change in item.changes:
+                click.echo(f"    {change}")
+        click.echo(f"{found.equal} equal, {len(found.differences)} differ")
+    return 1 if found.differences else 0

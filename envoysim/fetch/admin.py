@@ -19,6 +19,7 @@ ANSWERS: Final = (
     ("configs", "/config_dump?include_eds"),
     ("cluster_statuses", "/clusters?format=json"),
     ("server_info", "/server_info"),
+    ("stats", "/stats?format=json&filter=(update_rejected|connected_state)$"),
 )
 """The keys of the saved document, and what the admin interface is asked for them."""
 
@@ -46,6 +47,8 @@ def fetch_admin(
         except SourceError as error:
             if key == "configs":
                 raise
+            if key == "stats":  # a hint at rejected updates, no more
+                break
             record["partial"] = f"{path}: {error.message}"
             break
     document: dict[str, Any] = {"configs": [_section(section) for section in found["configs"]]}
@@ -53,6 +56,8 @@ def fetch_admin(
         document["cluster_statuses"] = _items(found["cluster_statuses"])
     if "server_info" in found:
         document["server_info"] = _server_info(found["server_info"])
+    if "stats" in found:
+        document["stats"] = [item for item in plain(found["stats"]) if item.get("value") and "name" in item]
     return Fetched(document, record)
 
 

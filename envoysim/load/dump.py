@@ -9,7 +9,7 @@ from typing import Any
 
 from ..model.ref import Ref
 from .hosts import HostStatus, host_statuses, is_clusters, load_assignments
-from .lazy import Node, get, is_list, is_object, key_of, plain
+from .lazy import Node, elements, get, is_list, is_object, key_of, plain, text
 from .resource import SERVING, Notes, Resource
 from .sections import static_resources
 from .shelf import ByName, Entry
@@ -134,6 +134,13 @@ class Dump:
         """What ``envoysim fetch`` says of the dumps it saved: where from, what never came, what was refused."""
         records = (plain(get(document.root, "envoysim_fetch")) for document in self._objects())
         return tuple(record for record in records if isinstance(record, dict))
+
+    @cached_property
+    def counters(self) -> Mapping[str, int]:
+        """The statistics that ``envoysim fetch`` saved beside a dump: which updates the proxy rejected."""
+        listed = [item for document in self._objects() for _, item in elements(document.root, "stats")]
+        values = ((text(item, "name"), get(item, "value")) for item in listed if is_object(item))
+        return {name: value for name, value in values if isinstance(value, int)}
 
     # --- places ---------------------------------------------------------------------------------------------------
 
