@@ -29,10 +29,12 @@ from collections.abc import Iterator
 
 from ..model.finding import Finding, Related
 from ..schema import Msg, any_type, unpack
+from ..simulate import simulate
 from .base import Check
 from .subject import Chain, Manager, Subject
 from .witness import witness
 
+NOT_FOUND = 404
 TLS = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 
 
@@ -50,13 +52,15 @@ def find(subject: Subject) -> Iterator[Finding]:
             if _routes(manager.msg) == _routes(other_manager.msg):
                 continue
             mine, theirs = first.msg.filter_chain_match.server_names[0], other.msg.filter_chain_match.server_names[0]
+            shown = witness(manager, theirs.replace("*", "any"))
+            lost = simulate(subject.proxy, shown.request).outcome.status == NOT_FOUND
             yield CHECK.finding(
                 first.ref.at("filter_chain_match", "server_names"),
                 f"filter chains for SNI `{mine}` and `{theirs}` share a certificate and speak HTTP/2 (h2): a "
-                "client reuses the "
-                f"connection, and `{theirs}` is looked up in the route table of `{mine}`: 404 NR",
+                f"client reuses the connection, and `{theirs}` is looked up in the route table of `{mine}`"
+                f"{': 404 NR' if lost else ', which serves it in its own way'}",
                 related=(Related(other.ref.at("filter_chain_match", "server_names"), "the chain that is passed by"),),
-                witness=witness(manager, theirs),
+                witness=shown,
             )
 
 

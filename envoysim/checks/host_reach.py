@@ -62,7 +62,7 @@ class HostReach:
             self.host,
             path=path,
             method=method,
-            headers=tuple(_headers(values)),
+            headers=tuple(_headers({d: v for d, v in values.items() if d in asked})),
             authority=authority if isinstance(authority, str) else None,
         )
 
@@ -72,7 +72,7 @@ def _headers(values: dict[str, Value]) -> list[tuple[str, str]]:
     cookies: list[str] = []
     for dimension, value in values.items():
         kind, _, name = dimension.partition(" ")
-        if value is None or name.startswith(":") or (kind, value) == ("header", "example.com"):
+        if value is None or name.startswith(":"):
             continue
         if kind == "header":
             found += [(name, v) for v in ((value,) if isinstance(value, str) else value)]

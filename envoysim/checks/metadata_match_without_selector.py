@@ -13,7 +13,7 @@ Selector `[version]`, route `{version: v1, stage: prod}`.
 The fallback is meant.
 
 ## Fix
-Add a subset selector with exactly these keys, or set allow_redundant_keys.
+Add a subset selector with exactly these keys.
 
 ## Source
 `source/extensions/load_balancing_policies/subset/subset_lb.cc`.
@@ -39,7 +39,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         for name, _ in subject.cluster_names(route) if keys else ():
             cluster = subject.clusters.get(name)
             subsets = cluster.msg.lb_subset_config if cluster is not None else None
-            if cluster is None or subsets is None or not subsets.subset_selectors or subsets.allow_redundant_keys:
+            if cluster is None or subsets is None or not subsets.subset_selectors:
                 continue
             if not any(set(s.keys) == keys for s in subsets.subset_selectors):
                 have = " or ".join("+".join(s.keys) for s in subsets.subset_selectors)
@@ -58,6 +58,6 @@ CHECK = Check(
     name="metadata-match-without-selector",
     severity="warning",
     title="Metadata match that no subset selector answers",
-    fix="add a subset selector with exactly these keys, or set allow_redundant_keys",
+    fix="add a subset selector with exactly these keys",
     find=find,
 )
