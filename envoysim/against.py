@@ -8,10 +8,10 @@ something else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from .inventory import KINDS, waiting
+from .lazy_dataclass import dataclass
 from .load.decode import decode_message
 from .load.dump import Dump
 from .load.encode import to_json

@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from .errors import OptionError
+from .lazy_dataclass import dataclass
 from .load.dump import Dump
 from .model.request import Connection
 from .schema import any_type, enum_name

@@ -5,8 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from .lazy_dataclass import dataclass
 from .model.chance import Chance
 from .model.outcome import Outcome
 from .model.request import Request

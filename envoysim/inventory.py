@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from .lazy_dataclass import dataclass
 from .load import Dump, Resource
 from .load.references import references
 from .schema import Msg, any_type, enum_name, unpack

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from .lazy_dataclass import dataclass
 from .model.request import Request
 from .model.trace import Trace
 from .model.world import State, World

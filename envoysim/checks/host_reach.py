@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
+from ..lazy_dataclass import dataclass
 from ..model.finding import Witness
 from .reach import Empty, Reach, Reachability, solve
 from .route_condition import CONNECT, PATH, Condition, Value, asks_whole_path, condition

@@ -13,10 +13,10 @@ once as never passed by earlier routes: if both ways agree, that is the answer, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from .language import Texts, Unsupported, find_text, numbers, texts
 from .route_condition import CONNECT, PATH, Condition, Literal, Value, single_valued
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..schema import Msg, duration_ms
 from .subject import RouteItem, Subject

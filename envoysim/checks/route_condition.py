@@ -9,10 +9,10 @@ that none does. A route's condition is the conjunction of its literals; the nega
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 from typing import Literal as Word
 
+from ..lazy_dataclass import dataclass
 from ..match.header_matcher import HeaderMatcher, compile_header_matcher
 from ..match.path_matcher import compile_path_specifier
 from ..match.uri_template import template_to_regex

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..lazy_dataclass import dataclass
 from ..load.dump import Dump
 from ..model.ref import Ref
 from ..schema import Msg, any_type, to_python, unpack

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..schema import Msg, any_type, unpack
 from .certificate import Certificate, read_certificates

@@ -6,11 +6,11 @@ Resources are kept as the bytes that came; they are decoded once to see what the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from ..lazy_dataclass import dataclass
 from ..load.references import WILDCARD, Reference, references
 from ..load.resource import TYPES
 from ..schema import Msg, message_class, type_name

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from ..load.resource import TYPES
 from ..schema import type_name
 

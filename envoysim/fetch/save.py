@@ -8,11 +8,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO, Any, Final
 
 from ..errors import EnvoysimError
+from ..lazy_dataclass import dataclass
 from ..load.redact import redact
 
 RECORD: Final = "envoysim_fetch"

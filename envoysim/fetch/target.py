@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import EnvoysimError, OptionError, SourceError
+from ..lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from .hosts import HostStatus, host_statuses, is_clusters, load_assignments
 from .lazy import Node, elements, get, is_list, is_object, key_of, plain, text

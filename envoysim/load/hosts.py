@@ -7,9 +7,9 @@ ejections apart.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from ..lazy_dataclass import dataclass
 from .lazy import Node, elements, get, is_list, is_object, plain, text
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
+from ..lazy_dataclass import dataclass
 from ..schema import Msg, duration_ms, enum_name, unpack
 
 DEFAULT_FETCH_TIMEOUT_MS: Final = 15_000.0

@@ -6,9 +6,9 @@ Source: api/envoy/admin/v3/config_dump.proto and config_dump_shared.proto.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from ..model.outcome import Note
 from ..model.ref import Ref
 from ..schema import type_name

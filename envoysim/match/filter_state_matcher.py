@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..schema import Msg
 from .cidr_range import IpList, compile_ip_list

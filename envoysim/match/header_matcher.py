@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from ..model.headers import HeaderMap
 from ..model.ref import Ref
 from ..schema import Msg

@@ -5,9 +5,9 @@ All of them see the path without query and fragment, and nothing of it is decode
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..schema import Msg, any_type, unpack
 from .regex import Regex, compile_regex

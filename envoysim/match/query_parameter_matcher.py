@@ -6,10 +6,10 @@ Nothing is percent-decoded, names are case-sensitive, and only the first of repe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..schema import Msg
 from .string_matcher import StringMatcher, compile_string_matcher

@@ -6,9 +6,9 @@ own pattern. A segment may mix text and one variable (``v{version}``, ``{id}.jso
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from .regex import Regex, compile_regex
 
 _LITERAL: Final = r"a-zA-Z0-9-._~%!$&'()+,;:@=*"

@@ -6,9 +6,9 @@ Values are plain Python, as ``google.protobuf.Value`` maps to it; ``MISSING`` st
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..schema import Msg
 from .string_matcher import compile_string_matcher

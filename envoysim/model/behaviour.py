@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from ..lazy_dataclass import dataclass
 
 Action = Literal[
     "reply", "refuse", "connect_timeout", "reset", "close", "hang", "partial", "stall", "garbage", "h2_reset"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from ..lazy_dataclass import dataclass
 from .ref import Ref
 from .request import Request
 

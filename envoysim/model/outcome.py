@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from ..lazy_dataclass import dataclass
 from .ref import Ref
 
 Closed = Literal["refused", "no_filter_chain", "reset", "eof", "tls"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from ..lazy_dataclass import dataclass
 from .behaviour import Behaviour
 
 Protocol = Literal["HTTP/1.1", "HTTP/1.0", "HTTP/2", "HTTP/3", "TCP"]

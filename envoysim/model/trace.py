@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from .outcome import Note, Outcome
 from .ref import Ref
 from .request import Request

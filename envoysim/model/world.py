@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
+from ..lazy_dataclass import dataclass
 from .behaviour import Upstream, UpstreamModel
 from .chance import Chance, Sampled
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from ..lazy_dataclass import dataclass
 from ..model.headers import HeaderMap, ResponseHeaderMap
 from ..model.outcome import Outcome
 from ..model.reply import Aborted, Response

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from ..lazy_dataclass import dataclass
 from ..model.behaviour import Action
 from ..model.request import Request
 

@@ -7,9 +7,9 @@ text is made when somebody reads it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, overload
 
+from ..lazy_dataclass import dataclass
 from ..model.reply import Aborted
 from ..schema import Msg, any_type, to_python, unpack
 from .access_log_filter import LogFilter, compile_access_log_filter

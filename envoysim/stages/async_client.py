@@ -6,9 +6,10 @@ endpoint meets its standing behaviours; those scripted for the client's request 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.behaviour import ECHO
 from ..model.headers import HeaderMap, ResponseHeaderMap
 from ..model.ref import Ref

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..schema import Msg
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ positions of load balancers) lives in ``State``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..schema import Msg, any_type, duration_ms, enum_name, unpack
 from .circuit_breakers import CircuitBreakers, compile_circuit_breakers

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.header_matcher import parse_uint64
 from ..model.ref import Ref
 from ..schema import Msg, any_type, to_python, unpack

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
+
+from ..lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from .circuit_breakers import ResourceManager

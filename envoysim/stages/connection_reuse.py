@@ -5,9 +5,9 @@ The contract's ``connection.reuse`` names a connection; while it is open, addres
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..model.reply import Aborted, Response
 
 if TYPE_CHECKING:

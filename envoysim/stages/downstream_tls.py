@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.string_matcher import StringMatcher, compile_string_matcher
 from ..model.reply import Aborted
 from ..schema import Msg, any_type, enum_name, unpack

@@ -7,10 +7,11 @@ Follows ``PriorityStateManager`` in ``source/common/upstream/upstream_impl.cc`` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.address import Address
 from ..schema import Msg, enum_name, to_python
 from .host import (

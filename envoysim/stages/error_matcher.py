@@ -6,9 +6,9 @@ only rules on response headers can match.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..match.header_matcher import HeaderMatcher, compile_header_matcher
 from ..model.headers import HeaderMap
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.reply import LocalReply
 from .load_balancer import Host, LbContext, NoHost, Unknown, choose_host
 from .upstream_tls import NO_OPTIONS, TransportOptions

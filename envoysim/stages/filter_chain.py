@@ -5,10 +5,10 @@ The criteria are walked in ``filter_chain_tree``; ``filter_chain_losers`` says w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..schema import Msg
 from .downstream_tls import DownstreamTransport, compile_downstream_transport
 from .filter_chain_losers import Candidate, rejections, seen

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.server_name import server_name_candidates
 from ..model.trace import Rejected
 from .filter_chain_tree import ANY, EXTERNAL, LOCAL, ChainMatch, is_local

@@ -5,9 +5,9 @@ Source: ``FilterChainManagerImpl::findFilterChainUsingMatcher``, ``source/extens
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..schema import Msg, any_type, unpack
 from .matcher_inputs import NETWORK_INPUTS
 from .matcher_tree import Found, MatcherTree, compile_matcher_tree

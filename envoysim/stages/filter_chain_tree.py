@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
+from ..lazy_dataclass import dataclass
 from ..match.cidr_range import CidrRange, compile_cidr_range, parse_ip
 from ..match.server_name import server_name_candidates
 from ..schema import Msg, enum_name

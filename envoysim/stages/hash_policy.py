@@ -6,9 +6,9 @@ Follows ``source/common/http/hash_policy.cc`` and, for connections, ``source/com
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.cookie_matcher import iterate_cookies
 from ..match.query_parameter_matcher import parse_query
 from ..match.regex import Regex, compile_regex

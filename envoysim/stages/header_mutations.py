@@ -6,9 +6,9 @@ Unlike the mutations of routes these run strictly one after the other, and each 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..match.string_matcher import StringMatcher, compile_string_matcher
 from ..model.headers import HeaderMap
 from ..model.ref import Ref

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.headers import REQUEST_INLINE, RESPONSE_INLINE
 from ..schema import Msg, enum_name
 from .substitution_format import Format, compile_format

@@ -8,9 +8,9 @@ results in, and asks when the next check is due; a response may fail its host at
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..schema import Msg, duration_ms
 from .host import DEGRADED_ACTIVE_HC, EXCLUDED_VIA_IMMEDIATE_HC_FAIL, FAILED_ACTIVE_HC, PENDING_ACTIVE_HC, Host
 from .load_balancer.live_cluster import live_cluster

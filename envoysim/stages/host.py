@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
 
+from ..lazy_dataclass import dataclass
 from ..model.address import Address
 from ..model.ref import Ref
 

@@ -7,9 +7,9 @@ Source: ``source/common/http/conn_manager_impl.cc`` (``decodeHeaders``, ``encode
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.cidr_range import CidrRange, cidr_range, compile_cidr_range
 from ..match.string_matcher import StringMatcher, compile_string_matcher
 from ..model.reply import Aborted, LocalReply, Response

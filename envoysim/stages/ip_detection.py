@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from ..lazy_dataclass import dataclass
 from ..match.cidr_range import CidrRange, compile_cidr_range
 from ..model.address import Address
 from ..model.reply import LocalReply

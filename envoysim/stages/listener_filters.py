@@ -6,9 +6,9 @@ Source: ``source/extensions/filters/listener`` and ``ActiveTcpSocket`` in ``sour
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
+from ..lazy_dataclass import dataclass
 from ..model.address import parse_address
 from ..model.reply import Aborted
 from ..schema import Msg, any_type, duration_ms, unpack

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..schema import Msg, duration_ms
 from .rate_limit_descriptors import Descriptor, Entry
 from .token_bucket import TokenBucket

@@ -6,9 +6,9 @@ Source: ``source/common/local_reply/local_reply.cc``, ``Utility::prepareLocalRep
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.headers import ResponseHeaderMap
 from ..model.reply import LocalReply, Response
 from ..schema import Msg

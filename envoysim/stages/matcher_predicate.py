@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.cidr_range import compile_ip_list
 from ..match.string_matcher import compile_string_matcher
 from ..match.value_matcher import compile_value_matcher

@@ -8,9 +8,9 @@ shorter prefix, IP and server name trees the next wider entry, an exact map take
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from ..lazy_dataclass import dataclass
 from ..match.cidr_range import CidrRange, compile_cidr_range, parse_ip
 from ..match.value_matcher import MISSING
 from ..model.ref import Ref

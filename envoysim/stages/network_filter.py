@@ -5,9 +5,9 @@ Source: ``source/common/network/filter_manager_impl.cc`` and ``source/extensions
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from ..lazy_dataclass import dataclass
 from ..model.headers import HeaderMap
 from ..model.reply import Aborted
 from .rbac_engine import Decision, Engine

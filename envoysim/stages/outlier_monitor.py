@@ -6,8 +6,10 @@ Follows ``DetectorHostMonitorImpl`` in ``source/common/upstream/outlier_detectio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
+
+from ..lazy_dataclass import dataclass
 
 EXTERNAL, LOCAL = "external", "local"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..match.path_matcher import PathSpecifier, without_query
 from ..match.regex import Regex, compile_regex
 from ..match.uri_template import UriTemplateRewrite, compile_uri_template_rewrite

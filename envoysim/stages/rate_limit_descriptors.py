@@ -7,10 +7,10 @@ In one entry any action that has nothing to say drops the whole descriptor, unle
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.cidr_range import compile_ip_list
 from ..match.header_matcher import compile_header_matchers
 from ..match.query_parameter_matcher import compile_query_parameter_matcher, parse_and_decode_query

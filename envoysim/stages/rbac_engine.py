@@ -6,9 +6,9 @@ decides. In a policy one permission and one principal have to match.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Protocol
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..model.trace import Rejected
 from ..schema import Msg, any_type, enum_name, unpack

@@ -7,9 +7,9 @@ filter and the network filter share them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.cidr_range import compile_cidr_range, parse_ip
 from ..match.filter_state_matcher import compile_filter_state_matcher
 from ..match.header_matcher import compile_header_matcher

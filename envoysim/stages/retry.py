@@ -5,9 +5,9 @@ Follows ``source/common/router/retry_policy_impl.cc``; one request's state is in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.header_matcher import HeaderMatcher, compile_header_matchers, parse_uint64
 from ..model.ref import Ref
 from ..schema import Msg, duration_ms

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from .retry import GRPC_TOKENS, HTTP_TOKENS, ResetHeader, RetryPolicy, parse_retry_on, parse_uint
 
 if TYPE_CHECKING:

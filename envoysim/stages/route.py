@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..schema import Msg, message_class
 from .cluster_specifier import PerFilterConfig, compile_level, per_filter_config

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ..lazy_dataclass import dataclass
 from ..match.authority import port_start
 from ..match.string_matcher import ascii_lower
 from ..model.ref import Ref

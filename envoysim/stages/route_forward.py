@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.path_matcher import PathSpecifier
 from ..model.ref import Ref
 from ..schema import Msg, duration_ms, enum_name, message_class

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from typing import Final
 
+from ..lazy_dataclass import dataclass
 from ..match.path_matcher import PathSpecifier
 from ..match.regex import RegexSet
 from ..match.string_matcher import ascii_lower

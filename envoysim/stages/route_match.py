@@ -8,9 +8,9 @@ number drawn is the stream's, so the order cannot be seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..match.cookie_matcher import CookieMatcher, compile_cookie_matcher, parse_cookies
 from ..match.filter_state_matcher import FilterStateMatcher, compile_filter_state_matcher
 from ..match.header_matcher import HeaderMatcher, compile_header_matchers

@@ -6,9 +6,9 @@ Disk, admin and RTDS layers are not in a dump; what they hold comes in through `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.fraction import ALWAYS, DENOMINATORS, Fraction, compile_fraction
 from ..model.ref import Ref
 from ..schema import Msg, to_python

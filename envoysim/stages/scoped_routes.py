@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..model.headers import HeaderMap
 from ..model.ref import Ref
 from ..schema import Msg

@@ -6,9 +6,10 @@ Stages read and write a ``Stream``; everything else they touch is frozen. It kno
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from ..lazy_dataclass import dataclass
 from ..model.address import Address
 from ..model.headers import HeaderMap
 from ..model.outcome import Attempt, Note

@@ -7,9 +7,9 @@ what its nature lets it read, and closes on the rest.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.behaviour import ECHO, Behaviour
 from ..model.outcome import Attempt
 from .upstream_tls import negotiated_alpn

@@ -8,9 +8,10 @@ Route and per-try timeouts follow ``FilterUtility::finalTimeout`` and ``setTimeo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.reply import LocalReply
 from .retry import parse_uint
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..lazy_dataclass import dataclass
 from ..model.reply import LocalReply
 from ..schema import Msg
 from .http_filters.chain import HttpFilterChain, compile_http_filters

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.behaviour import Behaviour
 from . import upstream_tls
 from .circuit_breakers import ResourceManager, resource_manager

@@ -7,9 +7,9 @@ something happens next (``due_ms``), and ``advance`` says what.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..model.behaviour import Behaviour
 from ..model.headers import HeaderMap
 from ..model.outcome import Attempt, Pairs

@@ -6,9 +6,9 @@ and ``source/common/tls/cert_validator/default_validator.cc``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.string_matcher import StringMatcher, compile_string_matcher
 from ..model.ref import Ref
 from ..schema import Msg, any_type, enum_name, to_python, unpack

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from ..lazy_dataclass import dataclass
 from ..match.header_matcher import HeaderMatcher, compile_header_matchers
 from ..model.headers import HeaderMap
 from ..model.ref import Ref

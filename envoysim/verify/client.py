@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from dataclasses import dataclass
 
+from ..lazy_dataclass import dataclass
 from ..model.address import parse_address
 from ..model.request import Request
 

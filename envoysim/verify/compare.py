@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from ..lazy_dataclass import dataclass
 from ..model.outcome import Outcome
 from .judge import Observed
 

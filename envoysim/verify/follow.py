@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..explore import Scripted
+from ..lazy_dataclass import dataclass
 from ..model.world import State, World
 from ..simulate import simulate
 from ..stages.proxy import Proxy
-from .compare import Difference, compare
 from .client import TIMEOUT_SECONDS
+from .compare import Difference, compare
 from .judge import Observed
 
 Script = tuple[int, ...]

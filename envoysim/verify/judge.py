@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..lazy_dataclass import dataclass
 from ..model.address import parse_address
 from ..model.behaviour import Upstream
 from ..model.request import Request

@@ -12,11 +12,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import EnvoysimError
+from ..lazy_dataclass import dataclass
 
 START_SECONDS = 20.0
 

@@ -6,9 +6,10 @@ generated, filters that call other services or are in no public build are taken 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..lazy_dataclass import dataclass
 from ..load.dump import Dump
 from .rebuild_clusters import rebuild_cluster
 from .rebuild_listeners import bind_unreachable, rebuild_listener

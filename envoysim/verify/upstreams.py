@@ -9,9 +9,10 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from ..lazy_dataclass import dataclass
 from ..model.behaviour import PLAIN_REPLY, Behaviour, Upstream
 
 if TYPE_CHECKING:

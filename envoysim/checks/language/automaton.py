@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from ...lazy_dataclass import dataclass
 from .nodes import EVERY, Chars, Concat, Either, Node, Ranges, Repeat
 from .re2_syntax import Unsupported
 

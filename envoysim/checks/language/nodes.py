@@ -7,8 +7,9 @@ therefore one range, and a dot means the same with and without RE2's `s` flag.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from ...lazy_dataclass import dataclass
 
 Ranges = tuple[tuple[int, int], ...]
 """Code points from, to (both included), ascending, not touching."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final
 
+from ...lazy_dataclass import dataclass
 from ...match.header_matcher import parse_int64
 from ...match.path_matcher import without_query
 from ...match.regex import compile_regex

@@ -6,9 +6,9 @@ Admin dumps redact keys and clients: then a key that is there is taken as valid,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.cookie_matcher import iterate_cookies, parse_cookies
 from ...match.query_parameter_matcher import parse_and_decode_query
 from ...model.headers import HeaderMap

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response
 from ...schema import Msg

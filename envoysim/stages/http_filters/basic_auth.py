@@ -10,9 +10,10 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import LocalReply
 from ...schema import Msg

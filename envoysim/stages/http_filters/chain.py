@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...load.retired import EXTENSIONS, OLD_NAMES
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response

@@ -6,9 +6,9 @@ The composite filter stands for the filters its matcher's action names; without 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response
 from ...schema import Msg, any_type, unpack

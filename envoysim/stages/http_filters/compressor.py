@@ -7,9 +7,9 @@ together which of them compresses: the last one in the chain, which sees the res
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.header_matcher import parse_uint64
 from ...model.headers import HeaderMap
 from ...model.ref import Ref

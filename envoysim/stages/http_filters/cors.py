@@ -6,9 +6,10 @@ the deprecated ``cors`` fields count for nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from ...lazy_dataclass import dataclass
 from ...match.string_matcher import StringMatcher, compile_string_matchers
 from ...model.headers import HeaderMap, ResponseHeaderMap
 from ...model.ref import Ref

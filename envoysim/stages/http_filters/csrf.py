@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.string_matcher import StringMatcher, compile_string_matchers
 from ...model.headers import HeaderMap
 from ...model.ref import Ref

@@ -5,9 +5,9 @@ Routes are asked first: the most specific one with a policy for the answer count
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.headers import HeaderMap
 from ...model.ref import Ref
 from ...model.reply import LocalReply, Response

@@ -6,9 +6,9 @@ Bodies stay as they are given: nobody says what they are compressed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.headers import HeaderMap
 from ...model.ref import Ref
 from ...model.reply import Response

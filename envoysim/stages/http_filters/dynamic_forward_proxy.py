@@ -5,9 +5,9 @@ The name in ``Host`` is resolved when the request comes: which address that give
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import LocalReply
 from ...schema import Msg

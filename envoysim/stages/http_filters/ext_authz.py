@@ -6,9 +6,9 @@ decides has to be said (``verdicts``); else it is taken as allowing everything, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.value_matcher import MetadataMatcher, compile_metadata_matcher
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Response

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.string_matcher import StringMatcher, compile_string_matchers
 from ...model.headers import HeaderMap
 from ...model.ref import Ref

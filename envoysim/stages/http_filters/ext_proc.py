@@ -6,9 +6,9 @@ a status) or fails (``error``); without a word it is taken as changing nothing, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import LocalReply
 from ...schema import Msg, enum_name

@@ -6,9 +6,10 @@ filter's as a whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.fraction import Fraction, compile_fraction
 from ...match.header_matcher import HeaderMatcher, compile_header_matchers, parse_uint64
 from ...model.headers import HeaderMap

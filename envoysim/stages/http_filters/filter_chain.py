@@ -5,9 +5,9 @@ Routes add lists of their own; of filters with the same name the most specific o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import Response
 from ...schema import Msg

@@ -5,9 +5,9 @@ The upstream's ``grpc-status`` trailer becomes a header, and any status but 0 a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.header_matcher import parse_uint64
 from ...model.behaviour import ECHO
 from ...model.ref import Ref

@@ -5,9 +5,9 @@ The upstream has to answer with the content type it was sent, else the client ge
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.header_matcher import parse_uint64
 from ...model.headers import HeaderMap
 from ...model.ref import Ref

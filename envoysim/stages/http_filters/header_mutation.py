@@ -6,10 +6,10 @@ has the last word, unless ``most_specific_header_mutations_wins``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import Response
 from ...schema import Msg, enum_name

@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.cookie_matcher import parse_cookies
 from ...match.regex import Regex, compile_regex
 from ...model.headers import HeaderMap

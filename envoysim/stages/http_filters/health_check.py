@@ -5,9 +5,9 @@ The proxy is taken to be healthy itself: ``/healthcheck/fail`` on the admin port
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.header_matcher import HeaderMatcher, compile_header_matchers
 from ...model.ref import Ref
 from ...model.reply import LocalReply, Response

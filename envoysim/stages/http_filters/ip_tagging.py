@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.cidr_range import IpList, compile_ip_list
 from ...model.ref import Ref
 from ...schema import Msg, enum_name

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.regex import Regex, compile_regex
 from ...model.behaviour import ECHO
 from ...model.headers import HeaderMap

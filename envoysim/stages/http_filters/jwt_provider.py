@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ...lazy_dataclass import dataclass
 from ...match.cookie_matcher import parse_cookies
 from ...match.query_parameter_matcher import parse_and_decode_query
 from ...match.string_matcher import StringMatcher, compile_string_matcher

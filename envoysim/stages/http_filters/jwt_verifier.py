@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...schema import Msg
 from ..jwt.signature import CannotVerify, verify_signature

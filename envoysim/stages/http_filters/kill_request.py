@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...match.fraction import Fraction, compile_fraction
 from ...model.headers import HeaderMap
 from ...model.ref import Ref

@@ -6,9 +6,9 @@ A route's configuration replaces the filter's as a whole and has buckets of its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.headers import HeaderMap
 from ...model.ref import Ref
 from ...model.reply import LocalReply, Response

@@ -6,9 +6,9 @@ skipped; without a match it runs as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import Response
 from ...schema import Msg, any_type

@@ -5,9 +5,9 @@ What they do instead (count, tell others, pick a source address) is not part of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...schema import Msg
 from .base import DecoderOnly, FilterModule, Verdict

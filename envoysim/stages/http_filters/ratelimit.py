@@ -5,9 +5,9 @@ The descriptors a request has are computed; what the service says to them is an 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.headers import HeaderMap
 from ...model.ref import Ref
 from ...model.reply import LocalReply

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import LocalReply
 from ...schema import Msg

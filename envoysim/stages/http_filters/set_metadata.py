@@ -6,9 +6,9 @@ What is there first stays, unless ``allow_overwrite``: then structs are merged a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...schema import Msg, to_python
 from .base import DecoderOnly, FilterModule, Verdict

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from ...lazy_dataclass import dataclass
 from ...match.cookie_matcher import parse_cookies
 from ...model.headers import HeaderMap
 from ...model.ref import Ref

@@ -6,9 +6,9 @@ They pass requests on, and a note says what the real filter might have done.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...schema import Msg
 from .base import DecoderOnly, FilterModule, Verdict

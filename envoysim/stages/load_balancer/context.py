@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from ...lazy_dataclass import dataclass
 from .previous_priorities import PreviousPrioritiesState
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ...lazy_dataclass import dataclass
 from ..hash_policy import compute_hash
 from ..host import Host
 from .active import request_counts

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from ...lazy_dataclass import dataclass
 from ..endpoints import Endpoints, PriorityLevel
 from ..host import DEGRADED, EXCLUDING_FLAGS, HEALTHY, Host, coarse_health
 

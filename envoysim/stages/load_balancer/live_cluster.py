@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...lazy_dataclass import dataclass
 from ..host import WORDS, Host
 from .build import make_balancer
 from .hashing import HashBalancer

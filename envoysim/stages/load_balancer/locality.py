@@ -7,9 +7,9 @@ Follows ``locality_wrr.cc`` and ``ZoneAwareLoadBalancerBase`` in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
+from ...lazy_dataclass import dataclass
 from .host_set import HostGroup, HostSet
 from .policy import LocalityConfig
 from .schedule import Turns

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from ...lazy_dataclass import dataclass
 from ..host import Host
 from .host_set import HostSet
 from .priority import PriorityLoads, availability

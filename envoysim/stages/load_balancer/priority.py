@@ -7,8 +7,8 @@ percentages are integers, cut as Envoy cuts them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ...lazy_dataclass import dataclass
 from .host_set import HostSet, count_hosts
 
 

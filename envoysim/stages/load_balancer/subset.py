@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Final, Protocol
 
+from ...lazy_dataclass import dataclass
 from ..host import Host
 from .context import Ask
 from .host_set import HostSet

@@ -6,9 +6,9 @@ subject. An absent value is ``-``, or nothing where ``omit_empty`` is set (heade
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ...lazy_dataclass import dataclass
 from ...schema import Msg, to_python
 from ..data_source import inline_text
 from .json_format import JsonFormat, compile_json_format
