@@ -24,10 +24,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..model.finding import Finding
+from ..model.finding import Finding, Witness
 from ..schema import enum_name
 from .base import Check
+from .cluster_walk import routed_clusters
 from .subject import Subject, origin_of
+from .witness import route_request
 
 SIZES = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 
@@ -44,8 +46,15 @@ def find(subject: Subject) -> Iterator[Finding]:
             yield CHECK.finding(
                 cluster.assignment_ref.at("policy", "drop_overloads"),
                 f"{share:g} % of the requests to cluster `{cluster.name}` are dropped: {end}",
+                witness=_witness(subject, cluster.name) if share >= 100 else None,
                 origin=origin_of(cluster.msg),
             )
+
+
+def _witness(subject: Subject, name: str) -> Witness | None:
+    route = next(iter(routed_clusters(subject).get(name, ())), None)
+    sole = route is not None and route.msg.route.WhichOneof("cluster_specifier") == "cluster"
+    return route_request(route) if route is not None and sole else None
 
 
 CHECK = Check(

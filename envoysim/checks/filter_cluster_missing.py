@@ -29,6 +29,7 @@ from ..model.finding import Finding
 from ..schema import Msg
 from .base import Check
 from .subject import Subject
+from .witness import served_authority, witness
 
 PLACES = {
     "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz": (
@@ -60,6 +61,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                     f"filter `{item.name}` of listener `{item.manager.listener.name}` calls cluster "
                     f"`{name}`, which does "
                     f"not exist: {ENDS[kind]}",
+                    witness=witness(item.manager, served_authority(subject, item.manager)),
                 )
         if item.type_name == JWT:
             for provider in sorted(item.config.providers):

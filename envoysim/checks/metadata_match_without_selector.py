@@ -27,6 +27,7 @@ from ..model.finding import Finding, Related
 from ..schema import enum_name
 from .base import Check
 from .subject import Subject, origin_of
+from .witness import route_request
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -49,6 +50,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                     f"subsets by {have}: the "
                     f"fallback ({enum_name(subsets, 'fallback_policy')}) takes the requests",
                     related=(Related(cluster.ref.at("lb_subset_config", "subset_selectors"), "the selectors"),),
+                    witness=route_request(route),
                     origin=origin_of(route.msg),
                 )
 

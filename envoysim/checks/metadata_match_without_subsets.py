@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from ..model.finding import Finding, Related
 from .base import Check
 from .subject import Subject, origin_of
+from .witness import route_request
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -46,6 +47,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                 f"route `{route.label}` asks for a subset of cluster `{name}`, which has none: all endpoints get the "
                 "requests",
                 related=(Related(cluster.ref, "no lb_subset_config"),),
+                witness=route_request(route),
                 origin=origin_of(route.msg),
             )
 

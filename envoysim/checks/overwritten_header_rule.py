@@ -27,6 +27,7 @@ from ..model.finding import Finding, Related
 from .base import Check
 from .header_walk import mutation_levels
 from .subject import Subject, origin_of
+from .witness import route_request
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -43,6 +44,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                             first.ref.at(f"{side}_headers_to_add"),
                             f"{side} header `{name}` that the {first.name} sets is overwritten by the {later.name}",
                             related=(Related(later.ref.at(f"{side}_headers_to_add"), "overwritten here"),),
+                            witness=route_request(route),
                             origin=origin_of(route.msg),
                         )
 

@@ -29,8 +29,8 @@ from collections.abc import Iterator
 
 from ..model.finding import Finding
 from .base import Check
-from .subject import Manager, Subject
-from .witness import authority_of, witness
+from .subject import Subject
+from .witness import served_authority, witness
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -46,14 +46,8 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield CHECK.finding(
             manager.ref.at("upgrade_configs"),
             f"the connection manager allows {what}: any other protocol upgrade is not allowed, 403 upgrade_failed",
-            witness=witness(manager, _authority(subject, manager), headers=headers),
+            witness=witness(manager, served_authority(subject, manager), headers=headers),
         )
-
-
-def _authority(subject: Subject, manager: Manager) -> str:
-    """A host that the manager has routes for: an upgrade without a route ends as 404."""
-    hosts = (h for t in subject.tables if manager in t.managers for h in t.msg.virtual_hosts if h.routes)
-    return next(map(authority_of, hosts), "example.com")
 
 
 CHECK = Check(

@@ -7,7 +7,7 @@ import shlex
 from ..model.finding import Witness
 from ..model.request import Connection, Request, Tls
 from ..schema import Msg
-from .subject import HostItem, ListenerItem, Manager, RouteItem
+from .subject import HostItem, ListenerItem, Manager, RouteItem, Subject
 
 
 def request_for(
@@ -76,6 +76,12 @@ def authority_of(host: Msg) -> str:
             return "example.com"
         return str(domain.replace("*", "any"))
     return "example.com"
+
+
+def served_authority(subject: Subject, manager: Manager) -> str:
+    """A host that the manager has routes for; without a route, some things end as 404 before they can be seen."""
+    hosts = (h for t in subject.tables if manager in t.managers for h in t.msg.virtual_hosts if h.routes)
+    return next(map(authority_of, hosts), "example.com")
 
 
 def path_of(match: Msg) -> str:

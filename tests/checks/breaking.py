@@ -69,9 +69,8 @@ def _(s: Site) -> str:
 
 @breaks("ESM106")
 def _(s: Site) -> str:
-    s.section("SecretsConfigDump", "dynamic_warming_secrets").append(
-        {"name": "shop-cert", "secret": {"name": "shop-cert"}}
-    )
+    waiting = {"name": "shop-cert", "secret": {"name": "shop-cert"}}
+    s.section("SecretsConfigDump", "dynamic_warming_secrets").append(waiting)
     common = s.downstream_context().setdefault("common_tls_context", {})
     common.pop("tls_certificates", None)
     common["tls_certificate_sds_secret_configs"] = [{"name": "shop-cert", "sds_config": {"ads": {}}}]

@@ -71,18 +71,15 @@ def healthy() -> Json:
             {"name": "rest", "match": {"prefix": "/"}, "route": {"cluster": "web", "timeout": "5s"}},
         ],
     }
-    tls = {
-        "name": "tls",
-        "domains": ["*"],
-        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "web", "timeout": "5s"}}],
-    }
+    everything = {"match": {"prefix": "/"}, "route": {"cluster": "web", "timeout": "5s"}}
+    tls = {"name": "tls", "domains": ["*"], "routes": [everything]}
     context = {"@type": TLS + "DownstreamTlsContext", "common_tls_context": {"alpn_protocols": ["h2", "http/1.1"]}}
     socket = {"name": "envoy.transport_sockets.tls", "typed_config": context}
     secure = listener("tls", 443, "tls", transport_socket=socket)
     inspector = {"@type": TYPE + "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"}
     secure["listener_filters"] = [{"name": "envoy.filters.listener.tls_inspector", "typed_config": inspector}]
     kind = TYPE + "envoy.config.route.v3.RouteConfiguration"
-    sections = {
+    sections: dict[str, Json] = {
         "ClustersConfigDump": {"dynamic_active_clusters": [{"cluster": cluster(n)} for n in ("web", "pay")]},
         "EndpointsConfigDump": {
             "dynamic_endpoint_configs": [
@@ -146,7 +143,7 @@ class Site:
                 found += [item.get("active_state", item).get(key, {}) for item in items]
         return found
 
-    def _serving(self, tables: dict[str, Json]) -> tuple[Json, ...]:
+    def _serving(self, tables: dict[str, Json]) -> tuple[Any, ...]:
         for each in self.listeners:
             for chain in each.get("filter_chains", ()):
                 for filter_ in chain["filters"]:
