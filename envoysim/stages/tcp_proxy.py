@@ -204,16 +204,19 @@ class _Session:
 
     def _connect(self, script: Script) -> Story[TcpConnection | TcpEnd]:
         """Try up to ``max_connect_attempts`` times, each with a host of its own (``establishUpstreamConnection``)."""
-        config, cluster, context = self.config, self.cluster, self.context
+        config, context = self.config, self.context
         state, telling = context.state, context.telling
-        limits = resource_manager(state, cluster.name, cluster.circuit_breakers, "DEFAULT")
         hash_key = compute_connection_hash(context.connection, config.hash_policy) if config.hash_policy else None
-        lb_context = LbContext(
-            connection=context.connection, hash_key=hash_key, metadata_match=self.metadata_match or None
-        )
         backoff_ms = config.backoff_base_ms
         for number in range(1, config.max_connect_attempts + 1):
             telling.attempt = number
+            if number > 1 and not self._choose_again():
+                return self._end("eof", ("NC",))
+            cluster = self.cluster
+            lb_context = LbContext(
+                connection=context.connection, hash_key=hash_key, metadata_match=self.metadata_match or None
+            )
+            limits = resource_manager(state, cluster.name, cluster.circuit_breakers, "DEFAULT")
             maximum = limits.limits.max_connections
             if limits.connections >= maximum:
                 telling.step("circuit breakers", limits.limits.ref, "max_connections {} is reached", maximum)
@@ -235,8 +238,19 @@ class _Session:
                 yield state.now_ms + context.world.chance.uniform(0.0, backoff_ms, "connect back-off")
                 backoff_ms = min(backoff_ms * 2, config.backoff_max_ms)
         telling.step(STAGE, config.ref, "no connection after {} attempts", config.max_connect_attempts)
-        telling.count(f"cluster.{cluster.name}.upstream_cx_connect_attempts_exceeded")
+        telling.count(f"cluster.{self.cluster.name}.upstream_cx_connect_attempts_exceeded")
         return self._end("eof", ("URX",))
+
+    def _choose_again(self) -> bool:
+        """Another attempt draws among weighted clusters again (``onRetryTimer``)."""
+        if len(self.config.weighted) > 1:
+            name, metadata = _choose_cluster(self.config, self.context)
+            cluster = self.context.proxy.cluster(name)
+            if cluster is None:
+                return False
+            own = self.context.connection.metadata.get("envoy.lb")
+            self.cluster, self.metadata_match = cluster, {**metadata, **(own or {})}
+        return True
 
     def _failed(self, connected: TcpConnection, host: Host) -> None:
         """Note a connect that came to nothing; what the breakers refuse has no flag of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from dataclasses import replace
 
 from ..lazy_dataclass import dataclass
 from ..model.address import parse_address
@@ -22,6 +23,8 @@ class Answer:
     body: str = ""
     trailers: tuple[tuple[str, str], ...] = ()
     error: str | None = None
+    port: int = 0
+    """The client's own port: log lines name it."""
 
 
 def send(request: Request, host: str, port: int, *, timeout: float = TIMEOUT_SECONDS) -> Answer:
@@ -33,14 +36,15 @@ def send(request: Request, host: str, port: int, *, timeout: float = TIMEOUT_SEC
     except OSError:
         return Answer(None, error="refused")
     with sock:
+        own = int(sock.getsockname()[1])
         try:
-            return _talk(request, sock)
+            return replace(_talk(request, sock), port=own)
         except TimeoutError:
-            return Answer(None, error="timeout")
+            return Answer(None, error="timeout", port=own)
         except ssl.SSLError as error:
-            return Answer(None, error=f"tls:{error.reason}")
+            return Answer(None, error=f"tls:{error.reason}", port=own)
         except OSError:
-            return Answer(None, error="closed")
+            return Answer(None, error="closed", port=own)
 
 
 def _talk(request: Request, sock: socket.socket) -> Answer:

@@ -28,6 +28,7 @@ LOG_FIELDS: Json = {
     "virtual_cluster": "%VIRTUAL_CLUSTER_NAME%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     "filter_chain": "%FILTER_CHAIN_NAME%",
+    "peer": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
     "termination": "%CONNECTION_TERMINATION_DETAILS%",
 }
 """What the added access loggers write: the values that are compared."""
@@ -157,19 +158,17 @@ class _Logs:
         for line in whole.splitlines():
             yield json.loads(line)
 
-    def next_entry(self, seconds: float) -> tuple[Json | None, str]:
-        """Wait for the entry of the request just played: the last HTTP or TCP one, else the listener's."""
+    def entry_of(self, port: int, seconds: float) -> tuple[Json | None, str]:
+        """Wait for the entry of the client at ``port``: the last HTTP or TCP one, else the listener's."""
         deadline = time.monotonic() + seconds
         connection: Json | None = None
         grace = 0.0
         while True:
             for kind in self.KINDS:
-                for entry in self._new_lines(kind):
+                for entry in self._lines_of(kind, port):
                     if kind != "connection":
-                        time.sleep(0.012)  # the listener's own line for this connection follows
-                        found = [entry, *self._new_lines(kind)][-1]
-                        list(self._new_lines("connection"))
-                        return found, kind
+                        time.sleep(0.012)  # hops of internal redirects write lines of their own
+                        return [entry, *self._lines_of(kind, port)][-1], kind
                     connection = entry
             if connection is not None:
                 # The listener's line may be flushed before the stream's: only its absence for a while is an answer.
@@ -180,14 +179,16 @@ class _Logs:
                 return None, ""
             time.sleep(0.004)
 
+    def _lines_of(self, kind: str, port: int) -> list[Json]:
+        return [entry for entry in self._new_lines(kind) if str(entry.get("peer")).endswith(f":{port}")]
+
 
 def _play(request: Request, upstreams: ScriptedUpstreams, envoy: Envoy, logs: _Logs, start: float) -> Observed:
     upstreams.script(request.upstream, request.upstream_by_endpoint)
-    list(logs.next_entry(0.0))
     destination = parse_address(request.connection.destination or "")
     at_ms = (time.monotonic() - start) * 1000
     answer = send(request, destination.ip, destination.port)
-    entry, kind = logs.next_entry(0.6)
+    entry, kind = logs.entry_of(answer.port, 0.6) if answer.port else (None, "")
     if request.pause_ms:
         time.sleep(request.pause_ms / 1000)
     return Observed(request, answer, tuple(upstreams.sightings), entry, kind, at_ms)
