@@ -101,7 +101,7 @@ class Holdings:
         if whole or any(h.names for h in (*before.values(), *held.values())):
             self._want()
         else:
-            self._absent -= {(kind.kind, name) for name in held.keys() - before.keys()}
+            self._absent -= {(kind.kind, name) for name in (WILDCARD, *(held.keys() - before.keys()))}
         if not problems:
             self.versions[kind.kind] = version
         return problems
