@@ -8,6 +8,7 @@ from typing import Any
 from ..lazy_dataclass import dataclass
 from ..model.outcome import Outcome
 from .judge import Observed
+from .upstreams import ECHO_BODY, ECHO_TEXT
 
 Pair = tuple[str, str]
 DROPPED = frozenset({"host", "content-length", "transfer-encoding", "connection", "date", "keep-alive"})
@@ -62,7 +63,8 @@ def _real(observed: Observed, clusters: dict[str, str], shadows: set[str]) -> di
     if answer.status is not None:
         found["headers"] = _headers(answer.headers)
         if answer.error is None:
-            found["body"] = answer.body
+            if not any(n == "content-encoding" for n, _ in answer.headers):
+                found["body"] = answer.body.replace(ECHO_TEXT.decode(), ECHO_BODY)
             found["trailers"] = sorted(answer.trailers)
     sightings = [s for s in observed.sightings if clusters.get(s.endpoint) not in shadows]
     mirrored = [s for s in observed.sightings if clusters.get(s.endpoint) in shadows]

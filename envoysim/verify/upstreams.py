@@ -7,7 +7,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,11 @@ if TYPE_CHECKING:
     from h2.connection import H2Connection
 
 ECHO_BODY = "<echo>"
+ECHO_TEXT = b'{"echo": "what a scripted upstream answers when nothing else is asked of it"}'
+"""Long enough to be worth compressing, as a description of a request is."""
 HANG_SECONDS = 30.0
+CANCEL = 8
+"""The HTTP/2 error code of a stream that is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +216,7 @@ def _read_body(sock: socket.socket, buffer: bytes, headers: Mapping[str, str]) -
 
 def answer_headers(behaviour: Behaviour) -> tuple[int, list[tuple[str, str]], bytes]:
     """Return status, headers and body of a reply; ``grpc_status`` is a trailers-only answer."""
-    body = behaviour.body.encode()
+    body = ECHO_TEXT if behaviour.body == ECHO_BODY else behaviour.body.encode()
     headers = [*behaviour.headers]
     if behaviour.grpc_status is not None:
         headers += [("content-type", "application/grpc"), ("grpc-status", str(behaviour.grpc_status))]
@@ -311,7 +314,7 @@ def _answer_h2(
     if action == "close":
         raise _Ended
     if action == "garbage":
-        sock.sendall(b"this is not http\r\n\r\n")
+        sock.sendall(b"garbage")  # less than a frame's head: what counts is the end of the connection
         raise _Ended
     if action == "hang":
         return
@@ -330,5 +333,5 @@ def _answer_h2(
             connection.send_headers(stream, list(behaviour.trailers), end_stream=True)
     sock.sendall(connection.data_to_send())
     if action == "partial":
-        time.sleep(0.02)
-        raise _Ended
+        connection.reset_stream(stream, CANCEL)
+        sock.sendall(connection.data_to_send())

@@ -22,7 +22,7 @@ SOURCES = ("1.2.3.4", "10.0.0.1", "127.0.0.1")
 
 
 def _range(bench: Bench, addresses: tuple[str, ...]) -> Json:
-    bits = bench.one(0, 8, 16, 24, 32)
+    bits = bench.one(8, 16, 24, 32)  # with 0, Envoy goes by the order of a hash map
     octets = bench.one(*addresses).split(".")
     kept = bits // 8
     return {"address_prefix": ".".join(octets[:kept] + ["0"] * (4 - kept)), "prefix_len": bits}
