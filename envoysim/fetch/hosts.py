@@ -17,6 +17,8 @@ COARSE: Final = {
     **dict.fromkeys(("UNHEALTHY", "DRAINING", "TIMEOUT"), "UNHEALTHY"),
     "DEGRADED": "DEGRADED",
 }
+WELL: Final = (0, 1)
+"""UNKNOWN and HEALTHY, as numbers: this is looked at for every host."""
 DEFAULT_OVERPROVISIONING: Final = 140
 MILLION: Final = 1_000_000
 DENOMINATORS: Final = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": MILLION}
@@ -106,11 +108,10 @@ def _address(given: Msg, made: Msg) -> None:
 
 def finer_health(cluster: str, service_name: str, assignment: Msg) -> dict[str, Any] | None:
     """Return a status as ``/clusters`` has it where the endpoints section cannot tell why a host is not well."""
-    hosts = list(_finer(assignment))
-    if all(host["health_status"]["eds_health_status"] == "HEALTHY" for host in hosts):
+    if all(host.health_status in WELL for group in assignment.endpoints for host in group.lb_endpoints):
         return None
     named = {"eds_service_name": service_name} if service_name else {}
-    return {"name": cluster, "added_via_api": True, **named, "host_statuses": hosts}
+    return {"name": cluster, "added_via_api": True, **named, "host_statuses": list(_finer(assignment))}
 
 
 def _finer(assignment: Msg) -> Iterator[dict[str, Any]]:

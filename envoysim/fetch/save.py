@@ -68,7 +68,7 @@ def _text(raw: IO[bytes], *, compressed: bool) -> IO[str]:
 def _write(out: IO[str], value: Any) -> None:
     """Write JSON; what has iterators in it line by line, the rest compactly."""
     if isinstance(value, Iterator):
-        _join(out, "[]", value, lambda item: _write(out, item))
+        _join(out, "[]", value, lambda item: out.write(_line(item)))
     elif isinstance(value, Mapping) and (any(map(_streams, value.values())) or RECORD in value):
 
         def pair(item: tuple[str, Any]) -> None:
@@ -79,8 +79,12 @@ def _write(out: IO[str], value: Any) -> None:
     elif isinstance(value, list) and any(map(_streams, value)):
         _join(out, "[]", iter(value), lambda item: _write(out, item))
     else:
-        # sorted: Envoy prints maps and Structs in another order every time, and two dumps of one proxy should be equal
-        out.write(json.dumps(redact(value), ensure_ascii=False, sort_keys=True))
+        out.write(_line(value))
+
+
+def _line(value: Any) -> str:
+    """Sorted: Envoy prints maps and Structs in another order every time, and two dumps of one proxy should be equal."""
+    return json.dumps(redact(value), ensure_ascii=False, sort_keys=True)
 
 
 def _streams(value: Any) -> bool:

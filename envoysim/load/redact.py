@@ -32,8 +32,7 @@ def redact(value: Any, key: str = "") -> Any:
 
     ``key`` is the field (or the JSON pointer) under which ``value`` stands.
     """
-    parts = key.split("/")
-    if any(part in SECRET for part in parts):
+    if key in SECRET or ("/" in key and not SECRET.isdisjoint(key.split("/"))):
         return _blank(value)
     if isinstance(value, dict):
         header = value.get("key", value.get("name"))
