@@ -78,4 +78,5 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone: nothing is left to say
         code = 0
+    gc.freeze()  # leaving, too, would look through all of it
     sys.exit(code if isinstance(code, int) else 0)

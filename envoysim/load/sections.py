@@ -5,7 +5,7 @@ Source: api/envoy/admin/v3/config_dump.proto and config_dump_shared.proto.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from ..lazy_dataclass import dataclass
@@ -126,21 +126,16 @@ def _row(section: Node, row: Row, ref: Ref, notes: Notes) -> Iterator[Entry]:
                     rejected.add(resource.name)
                 yield resource
         return
-    yield Shelf(row.kind, row.state, ref.source, items, _name_reader(items[0], row), make)
+    yield Shelf(row.kind, row.state, ref.source, items, _name_at(items[0], row), make)
 
 
-def _name_reader(item: Node, row: Row) -> Callable[[Node], str]:
-    """Read names as the first element of a list spells them."""
-    field = key_of(item, row.field) if is_object(item) else row.field
-    resource = get(item, row.field) if is_object(item) else None
-    plain_name = "cluster_name" if row.kind == "endpoint" else "name"
-    name = key_of(resource, plain_name) if is_object(resource) else plain_name
-
-    def read(item: Node) -> str:
-        found: str = item[field][name]
-        return found
-
-    return read
+def _name_at(item: Node, row: Row) -> tuple[str, str]:
+    """Tell how a list's first element spells where its name is."""
+    name = "cluster_name" if row.kind == "endpoint" else "name"
+    if not is_object(item):
+        return row.field, name
+    resource = get(item, row.field)
+    return key_of(item, row.field), key_of(resource, name) if is_object(resource) else name
 
 
 def _bare(section: Node, name: str, ref: Ref, notes: Notes) -> Iterator[Resource]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeAlias
+from itertools import islice
+from typing import Final, TypeAlias
 
 from .lazy import Node
 from .resource import Resource
+
+BATCH: Final = 256
+"""How many names are read at a time."""
 
 Make: TypeAlias = Callable[[int, Node], Iterator[Resource]]
 """Makes the resource of an element, given its place in the list, and the one that was rejected where there is one."""
@@ -15,32 +19,38 @@ Make: TypeAlias = Callable[[int, Node], Iterator[Resource]]
 class Shelf:
     """Resources of one kind and state that stand in one list; nothing is read before it is asked for.
 
-    ``read_name`` reads the name of the usual element quickly, and raises KeyError or TypeError for others.
+    ``name_at`` is where the name of the usual element stands: the resource's field, and the name's in it.
     """
 
     def __init__(
-        self, kind: str, state: str, source: int, items: Iterable[Node], read_name: Callable[[Node], str], make: Make
+        self, kind: str, state: str, source: int, items: Iterable[Node], name_at: tuple[str, str], make: Make
     ) -> None:
         self.kind = kind
         self.state = state
         self.source = source
         self._items = items
-        self._read_name = read_name
+        self._name_at = name_at
         self._make = make
         self._made: dict[int, tuple[Resource, ...]] = {}
 
-    def names(self) -> Iterator[tuple[str, tuple[int, Node]]]:
-        """Yield the name and the place of every resource that serves."""
-        read_name = self._read_name
-        for place in enumerate(self._items):
+    def names(self) -> Iterator[list[tuple[str, int, Node]]]:
+        """Yield names and places of the resources that serve, some at a time."""
+        field, key = self._name_at
+        places = enumerate(self._items)
+        while batch := list(islice(places, BATCH)):
             try:
-                name = read_name(place[1])
-            except (KeyError, TypeError):
-                name = None
-            if type(name) is str:
-                yield name, place
+                found = [(item[field][key], index, item) for index, item in batch]
+            except (KeyError, TypeError):  # some are not as usual
+                found = []
+            if len(found) == len(batch) and all(type(name) is str for name, _, _ in found):
+                yield found
             else:
-                yield from ((resource.name, place) for resource in self._at(*place) if resource.state == self.state)
+                yield [
+                    (resource.name, index, item)
+                    for index, item in batch
+                    for resource in self._at(index, item)
+                    if resource.state == self.state
+                ]
 
     def at(self, index: int, item: Node) -> Resource:
         """Return the resource at a place that ``names`` told."""
@@ -68,21 +78,22 @@ class ByName(Mapping[str, Resource]):
         self._places: dict[str, Resource | tuple[Shelf, int, Node]] = {}
         self._unread = self._read(list(entries))
 
-    def _read(self, entries: Iterable[Entry]) -> Iterator[str]:
-        """Learn one name after the other."""
+    def _read(self, entries: Iterable[Entry]) -> Iterator[None]:
+        """Learn some names at every step."""
         places = self._places
         for entry in entries:
             if isinstance(entry, Resource):
                 places.setdefault(entry.name, entry)
-                yield entry.name
+                yield
                 continue
-            for name, place in entry.names():
-                if name not in places:
-                    places[name] = (entry, *place)
-                yield name
+            for batch in entry.names():
+                for name, index, item in batch:
+                    if name not in places:
+                        places[name] = (entry, index, item)
+                yield
 
     def _find(self, name: object) -> bool:
-        return name in self._places or any(read == name for read in self._unread)
+        return name in self._places or any(name in self._places for _ in self._unread)
 
     def __getitem__(self, name: str) -> Resource:
         if not self._find(name):
@@ -99,7 +110,7 @@ class ByName(Mapping[str, Resource]):
         return len(self._places)
 
     def __bool__(self) -> bool:
-        return bool(self._places) or any(True for _ in self._unread)
+        return bool(self._places) or any(self._places for _ in self._unread)
 
     def __contains__(self, name: object) -> bool:
         return self._find(name)
