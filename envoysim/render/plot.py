@@ -15,7 +15,7 @@ PANEL, GAP, LANE = 120.0, 54.0, 18.0
 MAX_LANES = 60
 MAX_MARKS = 40
 MAX_LISTED = 300
-KINDS = frozenset({"ejected", "back", "panic", "calm", "health", "scenario", "overflow"})
+KINDS = frozenset({"ejected", "back", "panic", "calm", "health", "scenario", "overflow", "failing", "fine", "storm"})
 """Moments that get a mark on the plots."""
 
 STYLE = """
@@ -144,7 +144,7 @@ def _load(bin_ms: float, bins: Sequence[Bin], frame: Frame) -> str:
     high = max((value for _, value in [*arrived, *sent]), default=1.0) * 1.08 or 1.0
     frame = Frame(frame.left, frame.top, frame.width, frame.height, frame.end_ms, 0.0, high)
     return (
-        _head(frame, "requests per second", (("arrived", "arrivals"), ("sent", "attempts upstream")))
+        _head(frame, "requests per second", (("arrived", "arrivals"), ("sent", "attempts of requests that ended")))
         + frame.grid(round_ticks(0.0, high, 4), short)
         + frame.area(arrived, "arrived")
         + frame.line(sent, "sent")

@@ -173,7 +173,7 @@ def parse_marked(text: str, file: str) -> Marked:
 def _convert(node: yaml.Node, loader: yaml.SafeLoader, file: str) -> Marked:
     line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
-        _refuse_repeats(node, loader, file)
+        _refuse_repeats(node, file)
         loader.flatten_mapping(node)  # `<<` of an anchor: own keys come after those they replace
         return Marked(dict(_pairs(node, loader, file)), file, line)
     if isinstance(node, yaml.SequenceNode):
@@ -184,10 +184,10 @@ def _convert(node: yaml.Node, loader: yaml.SafeLoader, file: str) -> Marked:
         raise ScenarioError(f"not YAML: {error}", place=f"{file}:{line}") from None
 
 
-def _refuse_repeats(node: yaml.MappingNode, loader: yaml.SafeLoader, file: str) -> None:
+def _refuse_repeats(node: yaml.MappingNode, file: str) -> None:
     seen: set[str] = set()
     for key_node, _ in node.value:
-        key = str(loader.construct_object(key_node))
+        key = str(key_node.value)
         if key in seen:
             raise ScenarioError(f"key `{key}` is there twice", place=f"{file}:{key_node.start_mark.line + 1}")
         seen.add(key)

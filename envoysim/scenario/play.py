@@ -80,6 +80,7 @@ class Play:
         self.watch.on_cluster = self.watch_cluster
         self.telling = Quiet(self.watch)
         self.tally = Tally(bin_width_ms(scenario.duration_ms))
+        self.tally.on_cluster = self.watch.trend
         self.arrived = 0
         self.checks = HealthChecks(self)
         self.on_outcome = on_outcome

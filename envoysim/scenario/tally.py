@@ -6,6 +6,7 @@ cells are added to the totals and to one ``Bin`` of the series.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..model.outcome import Outcome
@@ -91,6 +92,8 @@ class Tally:
         self.clusters: dict[str, Cell] = {}
         self.endpoints: dict[tuple[str, str], Arrived] = {}
         self.bins: list[Bin] = []
+        self.on_cluster: Callable[[str, Cell], None] = lambda name, cell: None
+        """Told what a cluster's requests of a bin came to."""
 
     def cell(self, key: Key) -> Cell:
         """Return the cell of ``key`` for this bin."""
@@ -140,15 +143,18 @@ class Tally:
             self._close()
 
     def _close(self) -> None:
-        whole = Cell()
+        whole, by_cluster = Cell(), dict[str, Cell]()
         for key, cell in self.cells.items():
             if not cell.requests:
                 continue
             whole.add(cell)
+            by_cluster.setdefault(key.cluster, Cell()).add(cell)
             for totals, name in ((self.streams, key.stream), (self.routes, key.route), (self.clusters, key.cluster)):
                 if name:
                     totals.setdefault(name, Cell()).add(cell)
             cell.__init__()  # type: ignore[misc]  # cells stay where they are: others hold on to them
+        for name, cell in by_cluster.items():
+            self.on_cluster(name, cell)
         p50, p99 = quantiles(whole.histogram, (0.5, 0.99), whole.max_ms)
         self.bins.append(Bin(self.bin_start_ms, self.arrivals, whole.requests, whole.ok, whole.attempts, p50, p99))
         self.requests += whole.requests

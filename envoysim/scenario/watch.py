@@ -10,8 +10,10 @@ from ..model.timeline import Lane, Moment, Span
 from ..model.trace import Rejected
 from ..stages.host import DRAINING, FAILED_OUTLIER_CHECK, HEALTHY, Host, coarse_health
 from ..stages.load_balancer.live_cluster import LiveCluster, live_cluster
-from ..stages.outlier_monitor import CONSECUTIVE
+from ..stages.outlier_monitor import CONSECUTIVE, FAILURE_PERCENTAGE, SUCCESS_RATE
 from ..stages.stream import Telling
+from .tally import Cell
+from .trend import Trend
 
 if TYPE_CHECKING:
     from ..model.world import State, World
@@ -93,6 +95,7 @@ class Watch:
         self._by_ref: dict[Ref, Seen] = {}
         self.moments: list[Moment] = []
         self.left_out = 0
+        self._trends: dict[str, Trend] = {}
         self._latest: dict[tuple[str, str], Moment] = {}
         self.scripted: dict[str, list[Span]] = {}
         self._scripted_open: dict[str, tuple[float, str]] = {}
@@ -171,10 +174,11 @@ class Watch:
         elif " is back at " in text:
             kind = "back"
             text = f"{args[0]} is back; {ejected} of {hosts} hosts ejected"
-        elif "not ejected" in text:
-            kind = "kept"
-            if outlier is not None and len(args) == 5:
-                text = text.replace(str(args[1]), _reason(str(args[1]), outlier), 1)
+        elif "not ejected" in text and outlier is not None:
+            kind, words = "kept", str(args[1])
+            if _enforced(words, outlier) == 0:
+                return  # such outliers are counted and never ejected
+            text = text.replace(words, _reason(words, outlier), 1)
         self.note(kind, seen.cluster.name, text)
 
     def overflow(self, counter: str) -> None:
@@ -191,6 +195,13 @@ class Watch:
         if breaker == "max_retries" and limits.retry_budget is not None:
             breaker, limit = "retry_budget", f"{limits.retry_budget.percent:g} %"
         self.note("overflow", name, f"circuit breaker {breaker} {limit} is full: {meaning}")
+
+    def trend(self, cluster: str, cell: Cell) -> None:
+        """Look at a stretch of a cluster's requests."""
+        trend = self._trends.get(cluster)
+        if trend is None:
+            trend = self._trends[cluster] = Trend(lambda kind, text: self.note(kind, cluster, text))
+        trend.add(cell)
 
     def note(self, kind: str, cluster: str, text: str) -> None:
         """Keep a moment; what is said again soon counts as one."""
@@ -263,6 +274,12 @@ def _reason(words: str, outlier: object) -> str:
         if kind.words == words:
             return f"{getattr(outlier, kind.threshold)} {words}"
     return words
+
+
+def _enforced(words: str, outlier: object) -> int:
+    """Return the share in percent of the outliers of a kind that are ejected."""
+    kinds = (*CONSECUTIVE.values(), *SUCCESS_RATE.values(), *FAILURE_PERCENTAGE.values())
+    return next((int(getattr(outlier, kind.enforcing)) for kind in kinds if kind.words == words), 100)
 
 
 def _seconds(ms: object) -> str:
