@@ -29,6 +29,7 @@ from ..fetch.save import Fetched, save
 @click.option("--key", metavar="FILE", help="PEM of the client certificate's key")
 @click.option("--server-name", metavar="NAME", help="the name the server's certificate is for")
 @click.option("--token-file", metavar="FILE", help="a bearer token, sent as `authorization`")
+@click.option("--token-header", metavar="NAME", help="send the token bare in this header instead")
 @click.option("--timeout", type=float, default=15.0, show_default=True, metavar="SECONDS", help="for all answers")
 @click.option("--settle", type=float, default=0.5, show_default=True, metavar="SECONDS", help="quiet that ends xDS")
 def command(address: str | None, path: str, **options: Any) -> int:
@@ -53,11 +54,12 @@ def command(address: str | None, path: str, **options: Any) -> int:
 
 def _admin(address: str, options: dict[str, Any]) -> Fetched:
     from ..fetch.admin import fetch_admin
+    from ..fetch.target import bearer
 
     if not address.startswith(("http://", "https://")):
         raise OptionError(f"`{address}` is no address of an admin interface", help=f"http://{address}")
     token = read_token(options["token_file"])
-    headers = {"authorization": f"Bearer {token}"} if token else None
+    headers = {options["token_header"] or "authorization": bearer(token, options["token_header"])} if token else None
     return fetch_admin(address, seconds=options["timeout"], tls=_context(address, options), headers=headers)
 
 
@@ -88,6 +90,7 @@ def _grpc(options: dict[str, Any]) -> Fetched:
         certificate=options["cert"],
         key=options["key"],
         token=read_token(options["token_file"]),
+        token_header=options["token_header"],
         server_name=options["server_name"],
     )
     metadata = read_metadata(options["node_metadata"])

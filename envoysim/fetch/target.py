@@ -23,6 +23,8 @@ class Target:
     key: str | None = None
     token: str | None = None
     """The bearer token itself."""
+    token_header: str | None = None
+    """Where the token goes bare; without, it goes in ``authorization`` as a bearer token."""
     server_name: str | None = None
 
     @property
@@ -33,7 +35,9 @@ class Target:
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The headers of a call."""
-        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        if not self.token:
+            return ()
+        return (((self.token_header or "authorization").lower(), bearer(self.token, self.token_header)),)
 
     def plaintext_warning(self) -> str | None:
         """Say aloud what is sent in the clear."""
@@ -41,6 +45,11 @@ class Target:
             return None
         token = ", and the token with it" if self.token else ""
         return f"plaintext to {self.address}: whoever is between can read what is sent{token} (--tls, --ca FILE)"
+
+
+def bearer(token: str, header: str | None) -> str:
+    """Return the header's value."""
+    return token if header else f"Bearer {token}"
 
 
 class CallFailed(EnvoysimError):

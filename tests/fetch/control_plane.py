@@ -89,7 +89,7 @@ class ControlPlane:
         self.asked: list[tuple[str, frozenset[str]]] = []
         self.nacks: list[Nack] = []
         self.nodes: list[Msg] = []
-        self.tokens: list[str | None] = []
+        self.metadata: list[dict[str, str]] = []
         self.client_status: Msg = new(STATUS + "ClientStatusResponse")
         self.streams = 0
         self._script = script
@@ -174,8 +174,8 @@ class ControlPlane:
         return self.client_status
 
     def _admit(self, context: Any) -> None:
-        given = dict(context.invocation_metadata()).get("authorization")
-        self.tokens.append(given)
+        self.metadata.append({key: str(value) for key, value in context.invocation_metadata()})
+        given = self.metadata[-1].get("authorization")
         if self._token is not None and given != f"Bearer {self._token}":
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "authentication failure")
 

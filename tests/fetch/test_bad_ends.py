@@ -134,6 +134,19 @@ def test_tls_with_client_certificate_and_token(tmp_path: Path) -> None:
         assert not path.exists()
 
 
+def test_a_token_in_a_header_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("SECRET")
+    with ControlPlane() as plane:
+        plane.put("1", **mesh())
+        more = ["--token-file", str(tmp_path / "token"), "--token-header", "X-Other-Token"]
+        code, said, path = ads(plane.address, tmp_path, *more)
+
+    assert code == 0
+    assert ("x-other-token", "SECRET") in plane.metadata[0].items()
+    assert "the token with it" in said
+    assert "SECRET" not in said + path.read_text()
+
+
 def test_tls_to_a_server_that_does_not_speak_it(tmp_path: Path) -> None:
     with ControlPlane() as plane:
         code, said, _ = ads(plane.address, tmp_path, "--tls")
