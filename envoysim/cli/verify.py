@@ -19,7 +19,7 @@ from ..stages.proxy import Proxy
 from ..verify.binary import envoy_version, find_envoy
 from ..verify.compare import Difference
 from ..verify.follow import follow
-from ..verify.judge import Observed, judge
+from ..verify.judge import Observed, judge, mirror_clusters
 from ..verify.local_address import local_address
 from ..verify.rebuild import Rebuilt, rebuild
 from ..verify.synthesis import synthesize
@@ -52,7 +52,9 @@ def command(arguments: tuple[str, ...], **options: Any) -> int:
     if not requests:
         message, hint = _nothing(dump, made)
         raise OptionError(message, help=hint)
-    judgement = judge(binary, made.bootstrap, requests, list(made.endpoints.values()))
+    mirrors = mirror_clusters(made.bootstrap)
+    aside = {endpoint for endpoint, cluster in made.cluster_of.items() if cluster in mirrors}
+    judgement = judge(binary, made.bootstrap, requests, list(made.endpoints.values()), aside=aside)
     proxy = Proxy(load([judgement.config_dump]), local_address=local_address())
     compared = follow(proxy, judgement.observed, made.cluster_of)
     wrong = [(seen, found) for seen, found in compared if found]

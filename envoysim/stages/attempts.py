@@ -93,6 +93,12 @@ class Attempts:
         if self.retry is not None and not request.no_host:
             self.retry.attempted.append(host)
 
+    @property
+    def overflowed(self) -> bool:
+        """The circuit breakers refused the attempt at once."""
+        ticket = self._requests[-1].ticket if self._requests else None
+        return ticket is not None and ticket.failure == "overflow"
+
     def no_host(self, why: NoHost | Unknown) -> LocalReply | Aborted:
         """Answer that no host could be chosen (flags set before stay), or that the dump cannot tell."""
         self.stream.upstream_host = None

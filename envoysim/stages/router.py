@@ -136,7 +136,7 @@ def send_first(attempts: Attempts, config: RouterFilter, host: Host) -> None:
     mirrors = cluster.mirrors or action.mirrors
     copied = headers.copy() if mirrors and headers.get(":method") != "CONNECT" else None
     attempts.start(host)
-    if copied is not None:
+    if copied is not None and not attempts.overflowed:  # an answer that is there already is not mirrored
         send_mirrors(stream, mirrors, copied)
 
 

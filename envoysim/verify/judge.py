@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +68,15 @@ def judge(
     endpoints: Sequence[str],
     standing: Mapping[str, Upstream] | None = None,
     tls: Mapping[str, Any] | None = None,
+    aside: Container[str] = (),
 ) -> Judgement:
     """Run Envoy with ``bootstrap`` and play ``requests`` one after another, each on its own connection.
 
-    Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect.
+    Endpoints ``aside`` (mirrors') take no part in a request's script. Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect.
     Access loggers are added to a copy of the bootstrap. Raises EnvoyFailed when Envoy refuses the configuration.
     """
     (admin_port,) = free_ports(1)
-    with ScriptedUpstreams(endpoints, standing, tls) as upstreams:
+    with ScriptedUpstreams(endpoints, standing, tls, aside) as upstreams:
         instrumented = instrument(bootstrap)
         with run_envoy(binary, instrumented, admin_port) as envoy:
             dump = envoy.config_dump()
@@ -126,6 +127,16 @@ def _put_back(shown: Any, source: Any) -> Any:
     return source if shown in REDACTED and source is not None else shown
 
 
+def mirror_clusters(value: Any) -> set[str]:
+    """Return the clusters that mirror policies anywhere in ``value`` name."""
+    if isinstance(value, list):
+        return set().union(*(mirror_clusters(item) for item in value))
+    if not isinstance(value, dict):
+        return set()
+    own = {policy.get("cluster", "") for policy in value.get("request_mirror_policies", [])}
+    return own.union(*(mirror_clusters(item) for item in value.values()))
+
+
 def _logger(kind: str) -> Json:
     return {
         "name": "envoy.access_loggers.file",
@@ -168,7 +179,11 @@ class _Logs:
                 for entry in self._lines_of(kind, port):
                     if kind != "connection":
                         time.sleep(0.012)  # hops of internal redirects write lines of their own
-                        return [entry, *self._lines_of(kind, port)][-1], kind
+                        last = [entry, *self._lines_of(kind, port)][-1]
+                        while last.get("details") == "internal_redirect" and time.monotonic() < deadline:
+                            time.sleep(0.004)
+                            last = [last, *self._lines_of(kind, port)][-1]
+                        return last, kind
                     connection = entry
             if connection is not None:
                 # The listener's line may be flushed before the stream's: only its absence for a while is an answer.

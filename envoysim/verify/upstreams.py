@@ -7,9 +7,9 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..lazy_dataclass import dataclass
 from ..model.behaviour import PLAIN_REPLY, Behaviour, Upstream
@@ -74,10 +74,12 @@ class ScriptedUpstreams:
         endpoints: Iterable[str],
         standing: Mapping[str, Upstream] | None = None,
         tls: Mapping[str, ssl.SSLContext] | None = None,
+        aside: Container[str] = (),
     ) -> None:
         self._endpoints = tuple(endpoints)
         self._script = _Script(standing or {})
         self._tls = tls or {}
+        self._aside = aside
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []
         self._open: set[socket.socket] = set()
@@ -113,7 +115,7 @@ class ScriptedUpstreams:
         """Remember ``sighting`` and say what to do with it."""
         with self._lock:
             self.sightings.append(sighting)
-            return self._script.next(sighting.endpoint)
+            return PLAIN_REPLY if sighting.endpoint in self._aside else self._script.next(sighting.endpoint)
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not beyond the end."""
@@ -271,67 +273,89 @@ def serve_h2(upstreams: ScriptedUpstreams, sock: socket.socket, endpoint: str) -
     connection: H2Connection = h2.connection.H2Connection(config=config)
     connection.initiate_connection()
     sock.sendall(connection.data_to_send())
+    answers = _H2Answers(upstreams, sock, connection)
     requests: dict[int, tuple[list[tuple[str, str]], bytearray]] = {}
     while data := sock.recv(65536):
-        for event in connection.receive_data(data):
-            if isinstance(event, h2.events.RequestReceived) and event.stream_id is not None:
-                requests[event.stream_id] = ([(str(n), str(v)) for n, v in event.headers or ()], bytearray())
-            elif isinstance(event, h2.events.DataReceived) and event.stream_id in requests:
-                requests[event.stream_id][1].extend(event.data or b"")
-                connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
-            elif isinstance(event, h2.events.StreamReset) and event.stream_id is not None:
-                requests.pop(event.stream_id, None)
-            ended = isinstance(event, h2.events.StreamEnded)
-            if ended and (stream := getattr(event, "stream_id", None)) in requests:
-                headers, body = requests.pop(stream)
-                _answer_h2(upstreams, sock, connection, stream, endpoint, headers, bytes(body))
-        sock.sendall(connection.data_to_send())
+        with answers.lock:
+            for event in connection.receive_data(data):
+                if isinstance(event, h2.events.RequestReceived) and event.stream_id is not None:
+                    requests[event.stream_id] = ([(str(n), str(v)) for n, v in event.headers or ()], bytearray())
+                elif isinstance(event, h2.events.DataReceived) and event.stream_id in requests:
+                    requests[event.stream_id][1].extend(event.data or b"")
+                    connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
+                elif isinstance(event, h2.events.StreamReset) and event.stream_id is not None:
+                    requests.pop(event.stream_id, None)
+                    answers.gone.add(event.stream_id)
+                ended = isinstance(event, h2.events.StreamEnded)
+                if ended and (stream := getattr(event, "stream_id", None)) in requests:
+                    headers, body = requests.pop(stream)
+                    answers.answer(stream, _h2_sighting(endpoint, headers, bytes(body)))
+            sock.sendall(connection.data_to_send())
 
 
-def _answer_h2(
-    upstreams: ScriptedUpstreams,
-    sock: socket.socket,
-    connection: Any,
-    stream: int,
-    endpoint: str,
-    headers: list[tuple[str, str]],
-    body: bytes,
-) -> None:
+def _h2_sighting(endpoint: str, headers: list[tuple[str, str]], body: bytes) -> Sighting:
     pseudo = dict(h for h in headers if h[0].startswith(":"))
-    sighting = Sighting(
-        endpoint,
-        "HTTP/2",
-        pseudo.get(":method", ""),
-        pseudo.get(":path", ""),
-        tuple(headers),
-        body.decode("latin-1"),
-    )
-    behaviour = upstreams.next_behaviour(sighting)
-    upstreams.wait(behaviour.delay_ms / 1000)
-    action = behaviour.action
-    if action == "reset":
-        reset(sock)
-    if action == "close":
-        raise _Ended
-    if action == "garbage":
-        sock.sendall(b"garbage")  # less than a frame's head: what counts is the end of the connection
-        raise _Ended
-    if action == "hang":
-        return
-    if action == "h2_reset":
-        connection.reset_stream(stream, behaviour.reset_code)
-        return
-    status, answer, content = answer_headers(behaviour)
-    if behaviour.grpc_status is None and not any(n.lower() == "content-length" for n, _ in answer):
-        answer = [*answer, ("content-length", str(len(content) + (10 if action in ("partial", "stall") else 0)))]
-    sent = [(":status", str(status)), *((n.lower(), v) for n, v in answer)]
-    head_only = pseudo.get(":method") == "HEAD" or (not content and not behaviour.trailers)
-    connection.send_headers(stream, sent, end_stream=head_only and action not in ("partial", "stall"))
-    if not head_only and action != "stall":
-        connection.send_data(stream, content, end_stream=action != "partial" and not behaviour.trailers)
-        if behaviour.trailers:
-            connection.send_headers(stream, list(behaviour.trailers), end_stream=True)
-    sock.sendall(connection.data_to_send())
-    if action == "partial":
-        connection.reset_stream(stream, CANCEL)
+    method, path = pseudo.get(":method", ""), pseudo.get(":path", "")
+    return Sighting(endpoint, "HTTP/2", method, path, tuple(headers), body.decode("latin-1"))
+
+
+@dataclass(slots=True)
+class _H2Answers:
+    """Answers the streams of one connection; one that is delayed holds up no other."""
+
+    upstreams: ScriptedUpstreams
+    sock: socket.socket
+    connection: H2Connection
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    gone: set[int] = field(default_factory=set)
+    """Streams the proxy has reset."""
+
+    def answer(self, stream: int, sighting: Sighting) -> None:
+        behaviour = self.upstreams.next_behaviour(sighting)
+        if behaviour.delay_ms:
+            threading.Thread(target=self._later, args=(stream, sighting, behaviour), daemon=True).start()
+        else:
+            self._act(stream, sighting, behaviour)
+
+    def _later(self, stream: int, sighting: Sighting, behaviour: Behaviour) -> None:
+        self.upstreams.wait(behaviour.delay_ms / 1000)
+        with self.lock, contextlib.suppress(OSError, _Ended):
+            if stream in self.gone:
+                return
+            try:
+                self._act(stream, sighting, behaviour)
+            except _Ended:
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+    def _act(self, stream: int, sighting: Sighting, behaviour: Behaviour) -> None:
+        action, connection, sock = behaviour.action, self.connection, self.sock
+        if action == "reset":
+            reset(sock)
+        if action == "close":
+            raise _Ended
+        if action == "garbage":
+            sock.sendall(b"garbage")  # less than a frame's head: what counts is the end of the connection
+            raise _Ended
+        if action == "hang":
+            return
+        if action == "h2_reset":
+            connection.reset_stream(stream, behaviour.reset_code)
+        else:
+            self._reply(stream, sighting.method, behaviour)
         sock.sendall(connection.data_to_send())
+
+    def _reply(self, stream: int, method: str, behaviour: Behaviour) -> None:
+        action, connection = behaviour.action, self.connection
+        status, answer, content = answer_headers(behaviour)
+        if behaviour.grpc_status is None and not any(n.lower() == "content-length" for n, _ in answer):
+            extra = 10 if action in ("partial", "stall") else 0
+            answer = [*answer, ("content-length", str(len(content) + extra))]
+        sent = [(":status", str(status)), *((n.lower(), v) for n, v in answer)]
+        head_only = method == "HEAD" or (not content and not behaviour.trailers)
+        connection.send_headers(stream, sent, end_stream=head_only and action not in ("partial", "stall"))
+        if not head_only and action != "stall":
+            connection.send_data(stream, content, end_stream=action != "partial" and not behaviour.trailers)
+            if behaviour.trailers:
+                connection.send_headers(stream, list(behaviour.trailers), end_stream=True)
+        if action == "partial":
+            connection.reset_stream(stream, CANCEL)

@@ -51,12 +51,12 @@ def _action(bench: Bench) -> Json:
     if bench.chance(0.8):
         action["retry_policy"] = _retry(bench)
     if bench.chance(0.25):
-        action["timeout"] = bench.one("0.15s", "0s", "0.2s")
+        action["timeout"] = bench.one("0.27s", "0s", "0.2s")
     if bench.chance(0.15):
-        action["idle_timeout"] = "0.12s"
+        action["idle_timeout"] = "0.13s"
     if bench.chance(0.15):
         action["max_stream_duration"] = bench.one(
-            {"max_stream_duration": "0.15s"}, {"grpc_timeout_header_max": "0.1s", "max_stream_duration": "0s"}
+            {"max_stream_duration": "0.27s"}, {"grpc_timeout_header_max": "0.2s", "max_stream_duration": "0s"}
         )
     if bench.chance(0.15):
         action["request_mirror_policies"] = [
@@ -109,7 +109,7 @@ def _behaviour(bench: Bench) -> Behaviour:
         headers.append(("location", target))
     if bench.chance(0.2):
         headers.append(bench.one(("x-retry", "1"), ("x-a", "up"), ("retry-after", "1"), ("x-envoy-overloaded", "1")))
-    delay = bench.one(0.0, 0.0, 0.0, 0.0, 0.0, 110.0)
+    delay = bench.one(0.0, 0.0, 0.0, 0.0, 0.0, 20.0, 600.0)
     if bench.chance(0.1):
         return Behaviour(grpc_status=bench.one(0, 1, 4, 14, 5), delay_ms=delay)
     return Behaviour(status=status, headers=tuple(headers), body="up", delay_ms=delay)
@@ -141,8 +141,8 @@ def make(bench: Bench) -> None:
         for pair, share in (
             (("x-envoy-retry-on", bench.one(*RETRY_ON)), 0.15),
             (("x-envoy-max-retries", bench.one("1", "0", "x")), 0.1),
-            (("x-envoy-upstream-rq-timeout-ms", bench.one("90", "0", "x")), 0.1),
-            (("x-envoy-upstream-rq-per-try-timeout-ms", bench.one("60", "500")), 0.1),
+            (("x-envoy-upstream-rq-timeout-ms", bench.one("200", "0", "x")), 0.1),
+            (("x-envoy-upstream-rq-per-try-timeout-ms", bench.one("80", "900")), 0.1),
             (("x-envoy-retriable-status-codes", "404,409"), 0.1),
             (("x-envoy-retriable-header-names", "x-a"), 0.05),
             (("x-envoy-retry-grpc-on", "unavailable"), 0.05),

@@ -14,7 +14,7 @@ from envoysim.model.world import World
 from envoysim.stages.proxy import Proxy
 from envoysim.verify.compare import Difference
 from envoysim.verify.follow import PATIENCE_MS, follow
-from envoysim.verify.judge import Observed, judge
+from envoysim.verify.judge import Observed, judge, mirror_clusters
 from envoysim.verify.local_address import local_address
 
 from .generate import Case
@@ -33,7 +33,9 @@ class Disagreement:
 
 def play(binary: Path, case: Case) -> list[Disagreement]:
     """Return the disagreements of a case; raises EnvoyFailed when Envoy refuses its configuration."""
-    judgement = judge(binary, case.bootstrap, case.requests, case.endpoints)
+    mirrors = mirror_clusters(case.bootstrap)
+    aside = {endpoint for endpoint, cluster in case.clusters.items() if cluster in mirrors}
+    judgement = judge(binary, case.bootstrap, case.requests, case.endpoints, aside=aside)
     return compare_all(case, judgement.config_dump, judgement.observed)
 
 
