@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -41,12 +42,12 @@ def _fits(check: Check, selector: str) -> bool:
     return check.code.startswith(selector.upper()) or fnmatch.fnmatchcase(check.name, selector)
 
 
-def lint(dump: Dump, checks: Iterable[Check] = ALL) -> Iterator[tuple[Check, list[Finding]]]:
-    """Yield each check with what it finds; a check that fails raises, naming itself."""
+def lint(dump: Dump, checks: Iterable[Check] = ALL, *, folded: bool = False) -> Iterator[tuple[Check, list[Finding]]]:
+    """Yield each check with what it finds, ``folded`` on the way; a check that fails raises, naming itself."""
     subject = Subject(dump)
     for check in checks:
         try:
-            yield check, list(check.find(subject))
+            yield check, fold(check.find(subject)) if folded else list(check.find(subject))
         except Exception as error:
             error.add_note(f"in check {check.code} ({check.name})")
             raise
@@ -54,18 +55,21 @@ def lint(dump: Dump, checks: Iterable[Check] = ALL) -> Iterator[tuple[Check, lis
 
 def findings(dump: Dump, checks: Iterable[Check] = ALL) -> list[Finding]:
     """Return all findings, worst first, the alike folded."""
-    found = [finding for _, some in lint(dump, checks) for finding in some]
-    return sort(fold(found))
+    return sort(finding for _, some in lint(dump, checks, folded=True) for finding in some)
 
 
 def fold(found: Iterable[Finding]) -> list[Finding]:
     """Fold findings of one rule that say the same into one with a count."""
     groups: dict[tuple[str, str], list[Finding]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     for finding in found:
-        groups.setdefault((finding.code, finding.message), []).append(finding)
+        key = (finding.code, finding.message)
+        counts[key] += 1
+        if counts[key] <= FOLD_OVER:
+            groups.setdefault(key, []).append(finding)
     kept: list[Finding] = []
-    for group in groups.values():
-        kept += group if len(group) <= FOLD_OVER else [replace(group[0], count=len(group))]
+    for key, group in groups.items():
+        kept += group if counts[key] <= FOLD_OVER else [replace(group[0], count=counts[key])]
     return kept
 
 

@@ -29,6 +29,7 @@ from ..model.finding import Finding, Related
 from .base import Check
 from .host_reach import HostReach, host_reaches
 from .language import Unsupported
+from .reach import Reachability
 from .route_action_text import same_action, target
 from .subject import Subject, origin_of
 
@@ -40,12 +41,13 @@ def find(subject: Subject) -> Iterator[Finding]:
     for host in host_reaches(subject):
         if len(host.routes) > MOST_ROUTES:
             continue  # pairs grow with the square
+        reachability = host.reachability if len(host.routes) > 1 else None
         for i, result in enumerate(host.results):
-            if result.example is not None and i:
-                yield from _first(host, i)
+            if result.example is not None and reachability is not None and i:
+                yield from _first(host, reachability, i)
 
 
-def _first(host: HostReach, position: int) -> Iterator[Finding]:
+def _first(host: HostReach, reachability: Reachability, position: int) -> Iterator[Finding]:
     later = host.routes[position]
     for i in range(position):
         earlier = host.routes[i]
@@ -54,7 +56,7 @@ def _first(host: HostReach, position: int) -> Iterator[Finding]:
         try:
             if not host.path_beyond(i, position):
                 continue
-            values = host.reachability.overlap(i, position)
+            values = reachability.overlap(i, position)
         except Unsupported:
             continue
         if values is None:

@@ -11,6 +11,8 @@ from .route_condition import CONNECT, PATH, Condition, Value, asks_whole_path, c
 from .subject import HostItem, RouteItem, Subject
 from .witness import request_for
 
+REACHED = Reach(example={})
+
 
 @dataclass(eq=False)
 class HostReach:
@@ -21,15 +23,17 @@ class HostReach:
     conditions: list[Condition]
     path: str
 
-    @cached_property
+    @property
     def reachability(self) -> Reachability:
         """The decision procedure over the conditions."""
         return Reachability(self.conditions, self.path)
 
     @cached_property
     def results(self) -> list[Reach]:
-        """What became of each route."""
-        return [self.reachability.decide(i) for i in range(len(self.routes))]
+        """What became of each route; examples are made empty, thousands of them would fill memory."""
+        reachability = self.reachability
+        found = (reachability.decide(i) for i in range(len(self.routes)))
+        return [REACHED if reach.example is not None else reach for reach in found]
 
     def path_beyond(self, position: int, other: int) -> bool:
         """Tell whether a route's path condition takes a path that another's does not."""

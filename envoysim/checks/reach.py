@@ -12,7 +12,8 @@ once as never passed by earlier routes: if both ways agree, that is the answer, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from enum import Enum
 from functools import lru_cache
 from typing import Final
 
@@ -40,6 +41,12 @@ class Empty(Exception):
     """No value of a dimension passes."""
 
 
+class Nothing(Enum):
+    """Instead of a value, where there is none (``None`` is the absent value)."""
+
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What became of a route: an example that reaches it, or the positions that block it, or why nobody knows."""
@@ -63,6 +70,7 @@ class Reachability:
     def __init__(self, conditions: Sequence[Condition], path: str = "path") -> None:
         self._conditions = conditions
         self._path = path
+        self._draws = frozenset(x.dimension for c in conditions for x in c.literals if x.dimension.startswith("draw"))
 
     def example(self, position: int) -> dict[str, Value] | None:
         """Return values that pass a route's own condition; ``None`` if nothing does."""
@@ -168,26 +176,22 @@ class Reachability:
             values.setdefault(dimension, solve(dimension, frozenset(), self._path))
         return values
 
-    @property
-    def _draws(self) -> Iterable[str]:
-        return {x.dimension for c in self._conditions for x in c.literals if x.dimension.startswith("draw")}
-
 
 def solve(dimension: str, literals: frozenset[Literal], path: str = "path") -> Value:
     """Return the simplest value that passes all ``literals`` of a dimension; raises Empty."""
     result = _solve(dimension, literals, path if dimension == PATH else "")
-    if isinstance(result, Empty):
-        raise result
+    if isinstance(result, Nothing):
+        raise Empty
     return result
 
 
-@lru_cache(maxsize=50_000)
-def _solve(dimension: str, literals: frozenset[Literal], path: str) -> Value | Empty:
+@lru_cache(maxsize=4096)
+def _solve(dimension: str, literals: frozenset[Literal], path: str) -> Value | Nothing:
     optional = dimension not in _NEVER_ABSENT and not dimension.startswith("draw")
     if optional and all(literal.absent for literal in literals):
         return None
     if any(literal.kind == "never" for literal in literals):
-        return Empty()
+        return Nothing.NOTHING
     inside = sorted({x.texts for x in literals if x.kind == "some" and x.texts is not None}, key=repr)
     outside = sorted({x.texts for x in literals if x.kind == "none" and x.texts is not None}, key=repr)
     universe = _universe(dimension, path)
@@ -198,20 +202,20 @@ def _solve(dimension: str, literals: frozenset[Literal], path: str) -> Value | E
         if any(map(wanted.has, values)):
             continue
         value = _found([wanted], outside, universe)
-        if isinstance(value, Empty):
+        if isinstance(value, Nothing):
             return value
         values.append(value)
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def _found(inside: Sequence[Texts], outside: Sequence[Texts], universe: Texts) -> str | Empty:
+def _found(inside: Sequence[Texts], outside: Sequence[Texts], universe: Texts) -> str | Nothing:
     """Try the texts of the conditions themselves, then ask the automata."""
     guesses = [x.text for x in inside if x.kind not in ("regex", "numbers", "before query")]
     for guess in guesses or ["GET" if universe is _UNIVERSES["method"] else "example.com"]:
         if universe.has(guess) and all(x.has(guess) for x in inside) and not any(x.has(guess) for x in outside):
             return guess
     text = find_text([universe.automaton, *(x.automaton for x in inside)], [x.automaton for x in outside])
-    return Empty() if text is None else text
+    return Nothing.NOTHING if text is None else text
 
 
 def _universe(dimension: str, path: str) -> Texts:

@@ -103,7 +103,7 @@ def _outside(literal: Literal) -> str | None:
     if literal.texts is None or literal.texts.kind not in ("regex", "opaque", "before query"):
         return None
     try:
-        _ = literal.texts.automaton
+        literal.texts.check()
     except Unsupported as problem:
         return f"{literal.dimension}: {problem}"
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from ..lazy_dataclass import dataclass
 from ..load.dump import Dump
@@ -82,15 +82,48 @@ class RouteItem:
         return self.msg.name or f"number {self.index}"
 
 
+class Packed:
+    """A message as bytes: thousands of clusters fit into memory so, and parsing one again takes microseconds.
+
+    The message that was asked for last is kept, because a rule asks an item several times before it goes on.
+    """
+
+    __slots__ = ("_bytes", "_kind")
+    _last: ClassVar[tuple[object, Msg]] = (None, None)
+
+    def __init__(self, message: Msg) -> None:
+        self._kind = type(message)
+        self._bytes = message.SerializeToString()
+
+    def message(self) -> Msg:
+        """Parse it, or return it if it was the last."""
+        owner, message = Packed._last
+        if owner is not self:
+            message = self._kind.FromString(self._bytes)
+            Packed._last = (self, message)
+        return message
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterItem:
-    """A serving cluster; ``assignment`` are its endpoints, ``None`` where the dump does not tell."""
+    """A serving cluster. ``by_endpoint``: its transport sockets are chosen by ``transport_socket_matches``."""
 
     name: str
-    msg: Msg
+    packed: Packed
     ref: Ref
-    assignment: Msg | None
+    endpoints: Packed | None
     assignment_ref: Ref
+    by_endpoint: bool
+
+    @property
+    def msg(self) -> Msg:
+        """The cluster without its ``transport_socket_matches``, which are most of it, and its network filters."""
+        return self.packed.message()
+
+    @property
+    def assignment(self) -> Msg | None:
+        """Its endpoints; ``None`` where the dump does not tell."""
+        return self.endpoints.message() if self.endpoints is not None else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +189,7 @@ class Subject:
         inline = {table.name for table in found}
         for name, resource in self.dump.route_configurations.items():
             if name in users or (name not in inline or resource.state != "static"):
-                found.append(Table(name, resource.message(), resource.ref, tuple(users.get(name, ()))))
+                found.append(Table(name, Packed(resource.head()).message(), resource.ref, tuple(users.get(name, ()))))
         return tuple(found)
 
     @cached_property
@@ -197,12 +230,16 @@ class Subject:
 
     def _cluster(self, name: str) -> ClusterItem:
         resource = self.dump.clusters[name]
-        msg = resource.message()
+        msg = resource.head("transport_socket_matches", "filters")
+        by_endpoint = any(key in resource.raw for key in ("transport_socket_matches", "transportSocketMatches"))
         found = self.dump.load_assignments.get(msg.eds_cluster_config.service_name or name)
+        own = resource.ref.at("load_assignment")
+        packed = None
         if found is not None:
-            return ClusterItem(name, msg, resource.ref, found.message(), found.ref)
-        own = msg.load_assignment if msg.HasField("load_assignment") else None
-        return ClusterItem(name, msg, resource.ref, own, resource.ref.at("load_assignment"))
+            packed, own = Packed(found.head()), found.ref
+        elif msg.HasField("load_assignment"):
+            packed = Packed(msg.load_assignment)
+        return ClusterItem(name, Packed(msg), resource.ref, packed, own, by_endpoint)
 
     @cached_property
     def http_filters(self) -> tuple[FilterItem, ...]:

@@ -38,7 +38,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     """Yield a finding per cluster that forces TLS on endpoints that look like plaintext."""
     for cluster in subject.clusters.values():
         context = _context(cluster.msg)
-        if context is None or cluster.msg.transport_socket_matches or cluster.assignment is None:
+        if context is None or cluster.by_endpoint or cluster.assignment is None:
             continue
         istio = any(alpn.startswith("istio") for alpn in context.common_tls_context.alpn_protocols)
         plain = [e for e in _endpoints(cluster) if istio and not _says_tls(e)]

@@ -12,7 +12,7 @@ import click
 
 from .. import __version__
 from ..errors import OptionError
-from ..lint import fold, lint, select, sort
+from ..lint import lint, select, sort
 from ..load.dump import Dump
 from ..model.finding import SEVERITIES, Finding
 from ..model.world import World
@@ -50,9 +50,9 @@ def command(sources: tuple[str, ...], **options: Any) -> int:
     known = _baseline(options["baseline"])
     dump = load_dump(sources)
     found: list[Finding] = []
-    for _, some in progress(lint(dump, checks), "checking", total=len(checks)):
+    for _, some in progress(lint(dump, checks, folded=not options["verbose"]), "checking", total=len(checks)):
         found += some
-    found = sort(found if options["verbose"] else fold(found))
+    found = sort(found)
     found = [f for f in found if (f.code, f.message, dump.pointer(f.ref)) not in known]
     click.echo(_rendered(dump, found, " ".join(sources), options), nl=False)
     limit = SEVERITIES.index(fail_on) if fail_on in SEVERITIES else -1

@@ -38,8 +38,12 @@ class Texts:
             raise Unsupported(built)
         return built
 
+    def check(self) -> None:
+        """Raise Unsupported where the set's description falls outside; builds no automaton."""
+        _node(self)
 
-@lru_cache(maxsize=20_000)
+
+@lru_cache(maxsize=64)
 def _automaton(texts: Texts) -> Automaton | str:
     try:
         return Automaton(_node(texts))
