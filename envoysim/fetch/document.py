@@ -68,7 +68,7 @@ def _made(holdings: Holdings, kind: str, held: Held) -> dict[str, Any] | None:
 
 
 def _rejected(holdings: Holdings, kind: str) -> list[Rejected]:
-    return [item for item in holdings.rejected.values() if item.kind == kind]
+    return [item for key, item in sorted(holdings.rejected.items()) if item.kind == kind]
 
 
 def _error(item: Rejected) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _named_assignments(holdings: Holdings) -> Iterator[tuple[str, Msg]]:
     for _, name, assignment in _assignments(holdings):
         listed.add(name)
         yield name, assignment
-    for name, held in () if holdings.follows else holdings.held["endpoint"].items():
+    for name, held in () if holdings.follows else sorted(holdings.held["endpoint"].items()):
         if name not in listed:
             yield name, held.message("endpoint")
 

@@ -153,19 +153,19 @@ class Holdings:
 
     def missing(self) -> Iterator[tuple[str, str, list[str]]]:
         """Yield (kind, name, who wants it) of what was asked for and never came."""
-        for kind, names in self.wanted.items():
-            for name, who in names.items():
+        for kind, names in sorted(self.wanted.items()):
+            for name, who in sorted(names.items()):
                 if (kind, name) in self._absent or (name != WILDCARD and name not in self.held[kind]):
-                    yield kind, name, who
+                    yield kind, name, sorted(who)
 
     def complete(self) -> bool:
         """Tell whether nothing is missing but what the server said does not exist, or sent and cannot be used."""
         return all(key in self.told_absent or key in self.rejected for key in self._absent)
 
     def serving(self, kind: str) -> Iterator[Held]:
-        """Yield what is held and wanted."""
+        """Yield what is held and wanted, by name: a control plane may send it in another order every time."""
         names = self.wanted.get(kind, {})
-        for held in self.held[kind].values():
+        for _, held in sorted(self.held[kind].items()):
             if not self.follows or WILDCARD in names or held.name in names:
                 yield held
 

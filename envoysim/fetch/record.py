@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from ..load.references import ON_DEMAND
 from ..schema import Msg
 from .holdings import Holdings
 
@@ -31,19 +32,19 @@ def not_asked(holdings: Holdings) -> list[dict[str, str]]:
     """Return what would be asked for at an address that the user did not name."""
     return [
         {"kind": kind.replace("_", " "), "name": name, "reason": _reason(reference.source)}
-        for (kind, name), reference in holdings.elsewhere.items()
+        for (kind, name), reference in sorted(holdings.elsewhere.items())
     ]
 
 
 def _reason(source: str) -> str:
-    return "on demand, by the requests" if source == "ads" else f"it comes from {source}"
+    return f"it comes from {source}" if source not in ("ads", ON_DEMAND) else "requests ask for it, on demand"
 
 
 def rejected(holdings: Holdings) -> list[dict[str, str]]:
     """Return what came and cannot be used."""
     return [
         {"kind": item.kind.replace("_", " "), "name": item.name, "version": item.version, "reason": item.reason}
-        for item in holdings.rejected.values()
+        for _, item in sorted(holdings.rejected.items())
     ]
 
 

@@ -14,6 +14,9 @@ SKIPPED: Final = frozenset({"virtual_hosts", "load_assignment", "metadata", "acc
 WILDCARD: Final = "*"
 """Stands for all resources of a kind: scoped routes are not asked by name."""
 
+ON_DEMAND: Final = "on demand"
+"""The source of what only a request asks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -37,8 +40,9 @@ def references(kind: str, message: Msg) -> Iterator[Reference]:
             yield _reference("endpoint", name, message.eds_cluster_config.eds_config)
         yield from _inside(message, message.name)
     elif kind == "scoped_route":
-        if message.route_configuration_name and not message.on_demand:
-            yield Reference("route_configuration", message.route_configuration_name)
+        if message.route_configuration_name:
+            source = ON_DEMAND if message.on_demand else "ads"
+            yield Reference("route_configuration", message.route_configuration_name, source)
     elif kind == "route_configuration":
         if message.HasField("vhds"):
             yield _reference("virtual_host", f"{message.name}/*", message.vhds.config_source)

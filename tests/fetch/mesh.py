@@ -145,6 +145,105 @@ def mesh() -> dict[str, dict[str, Any]]:
     }
 
 
+def secret(name: str) -> dict[str, Any]:
+    """A reference to a secret that comes by SDS."""
+    return {"name": name, "sds_config": ADS}
+
+
+def rich() -> dict[str, dict[str, Any]]:
+    """More of what JSON can spell in more than one way: ``mesh()`` with unusual fields and types."""
+    parts = mesh()
+    tls = {
+        "@type": URL + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "common_tls_context": {"validation_context_sds_secret_config": secret("authorities")},
+        "sni": "secure.example.com",
+    }
+    struct = {"number": 1.5, "whole": 3, "none": None, "list": [True, "x", {"deep": {}}], "empty": []}
+    parts["clusters"] |= {
+        "secure": {
+            "name": "secure",
+            "type": "STATIC",
+            "connect_timeout": "5s",
+            "load_assignment": assignment("secure", "10.6.0.1"),
+            "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": tls},
+            "circuit_breakers": {"thresholds": [{"max_connections": 0, "max_retries": 7, "track_remaining": True}]},
+            "metadata": {"filter_metadata": {"of": struct}},
+            "outlier_detection": {"interval": "0.000000001s", "consecutive_5xx": 5},
+            "common_lb_config": {"healthy_panic_threshold": {"value": 33.3}},
+            "respect_dns_ttl": True,
+        },
+        "subset": eds(
+            "subset", lb_subset_config={"fallback_policy": "ANY_ENDPOINT", "subset_selectors": [{"keys": ["v"]}]}
+        ),
+    }
+    parts["endpoints"]["subset"] = {
+        "cluster_name": "subset",
+        "endpoints": [
+            {
+                "locality": {"region": "r", "zone": "z", "sub_zone": "s"},
+                "priority": 2,
+                "lb_endpoints": [
+                    {
+                        "endpoint": {
+                            "address": {"socket_address": {"address": "2001:DB8::0:1", "port_value": 1}},
+                            "hostname": "named",
+                            "health_check_config": {"port_value": 9, "hostname": "checked"},
+                        },
+                        "metadata": {"filter_metadata": {"envoy.lb": {"v": 1, "w": struct}}},
+                        "load_balancing_weight": 128,
+                    },
+                    {"endpoint": {"address": {"pipe": {"path": "/nowhere/socket"}}}},
+                ],
+            },
+            {
+                "locality": {"region": "r", "zone": "z", "sub_zone": "s"},
+                "priority": 2,
+                "lb_endpoints": [host("10.7.0.2", health_status="TIMEOUT")],
+            },
+        ],
+    }
+    parts["secrets"] = {
+        "authorities": {"name": "authorities", "validation_context": {"trust_chain_verification": "ACCEPT_UNTRUSTED"}}
+    }
+    parts["routes"]["main"]["virtual_hosts"][0]["routes"] = [
+        {
+            "name": "regex",
+            "match": {
+                "safe_regex": {"regex": "/a\\d+"},
+                "headers": [{"name": "x-é", "range_match": {"start": "-5", "end": "9007199254740993"}}],
+                "runtime_fraction": {"default_value": {"numerator": 5, "denominator": "TEN_THOUSAND"}},
+            },
+            "direct_response": {"status": 503, "body": {"inline_bytes": "AAH/"}},
+            "metadata": {"filter_metadata": {"b": {"z": 1, "a": [1e300, -0.25, 12345678901]}}},
+        },
+        {
+            "match": {"path_separated_prefix": "/b"},
+            "route": {
+                "weighted_clusters": {"clusters": [{"name": "reviews", "weight": 0}, {"name": "secure", "weight": 9}]},
+                "retry_policy": {"retry_on": "5xx", "retriable_status_codes": [500, 599], "num_retries": 0},
+                "hash_policy": [{"cookie": {"name": "c", "ttl": "0s"}, "terminal": True}],
+                "idle_timeout": "0s",
+            },
+            "response_headers_to_add": [{"header": {"key": "k", "value": ""}, "keep_empty_value": True}],
+        },
+        {"match": {"prefix": "/", "case_sensitive": False}, "redirect": {"https_redirect": True, "strip_query": True}},
+    ]
+    parts["listeners"]["http"]["default_filter_chain"] = {
+        "filters": [
+            {
+                "name": "tcp",
+                "typed_config": {
+                    "@type": URL + "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                    "stat_prefix": "tcp",
+                    "cluster": "inline",
+                    "idle_timeout": "3600s",
+                },
+            }
+        ]
+    }
+    return parts
+
+
 def bootstrap(address: str, *, delta: bool, node: str = "sidecar~10.0.0.1~test") -> dict[str, Any]:
     """Make the bootstrap of an Envoy that gets everything from the control plane at ``address``."""
     ip, _, port = address.rpartition(":")

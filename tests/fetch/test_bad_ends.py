@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -371,3 +372,47 @@ def test_the_node_is_the_one_given(tmp_path: Path, variant: list[str]) -> None:
     assert node.metadata["LABELS"]["app"] == "reviews"
     assert node.user_agent_name == "envoy"
     assert len(plane.nodes) == 1  # the first request of a stream is enough
+
+
+@VARIANTS
+def test_slow_resources_are_waited_for(tmp_path: Path, variant: list[str]) -> None:
+    parts = mesh()
+    late = {"routes": parts.pop("routes"), "endpoints": parts.pop("endpoints")}
+    with ControlPlane() as plane:
+        plane.put("1", **parts)
+        timer = threading.Timer(0.6, lambda: plane.put("2", **late))
+        timer.start()
+        code, said, path = ads(plane.address, tmp_path, *variant, "--timeout", "5")
+        timer.join()
+
+    assert code == 0, said
+    assert record(path)["missing"] == []
+    assert len(load(path).route_configurations) == 4
+
+
+@VARIANTS
+def test_twice_is_the_same_but_for_the_time(tmp_path: Path, variant: list[str]) -> None:
+    """In whatever order the control plane sends."""
+    texts = []
+    for turn in (1, -1):
+        parts = {kind: dict(list(named.items())[::turn]) for kind, named in mesh().items()}
+        with ControlPlane() as plane:
+            plane.put("1", **parts)
+            _, _, path = ads(plane.address, tmp_path, *variant)
+        at, address = record(path)["at"], plane.address
+        texts.append(path.read_text().replace(at, "").replace(address, ""))
+
+    assert texts[0] == texts[1]
+
+
+def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from envoysim.cli.fetch import _Line
+
+    line = _Line()
+    line.show("clusters 1")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    line.show("clusters 1, endpoints 0/1")
+    line.show("clusters 1")
+    line.clear()
+    assert capsys.readouterr().err.startswith("\rclusters 1, endpoints 0/1\rclusters 1")

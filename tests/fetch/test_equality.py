@@ -14,7 +14,7 @@ from envoysim.verify.ports import free_ports
 from envoysim.verify.process import Envoy, run_envoy
 
 from .control_plane import ControlPlane
-from .mesh import PATIENT, bootstrap, eds, listener, mesh, rds
+from .mesh import PATIENT, bootstrap, eds, listener, mesh, rds, rich
 from .test_admin import fetch
 
 pytestmark = [pytest.mark.envoy, pytest.mark.slow]
@@ -26,6 +26,7 @@ SECTIONS = {
     "EndpointsConfigDump": ("dynamic_endpoint_configs",),
     "ScopedRoutesConfigDump": ("dynamic_scoped_route_configs",),
     "EcdsConfigDump": ("ecds_filters",),
+    "SecretsConfigDump": ("dynamic_active_secrets",),
 }
 COUNTS = {
     "dynamic_active_clusters": 4,
@@ -93,6 +94,20 @@ def test_equal(plane: ControlPlane, tmp_path: Path, delta: bool) -> None:
     assert versions(fetched) == versions(real)
     assert {key: len(items) for key, items in resources(fetched).items()} == COUNTS
     assert plane.nacks == []
+
+
+@pytest.mark.parametrize("delta", [False, True], ids=["sotw", "delta"])
+def test_equal_in_unusual_fields_and_types(tmp_path: Path, delta: bool) -> None:
+    (port,) = free_ports(1)
+    with ControlPlane() as plane:
+        plane.put("1", **rich())
+        with run_envoy(find_envoy(), bootstrap(plane.address, delta=delta, node=NODE), port) as envoy:
+            fetched, real = both(plane, tmp_path, delta=delta, envoy=envoy)
+
+    assert plane.nacks == []
+    assert resources(fetched) == resources(real)
+    assert len(resources(real)["dynamic_active_clusters"]) == 6
+    assert len(resources(real)["dynamic_active_secrets"]) == 1
 
 
 @pytest.mark.parametrize("delta", [False, True], ids=["sotw", "delta"])

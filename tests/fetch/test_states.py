@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from envoysim.cli.main import cli
 from envoysim.load import load
+from envoysim.verify.binary import find_envoy
+from envoysim.verify.ports import free_ports
+from envoysim.verify.process import Envoy, run_envoy
+
+from .control_plane import ControlPlane
+from .mesh import PATIENT, assignment, bootstrap, eds, listener, mesh, rds, routes
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "xds_states"
 VARIANTS = ("sotw", "delta")
@@ -81,3 +88,35 @@ def test_the_control_plane_was_told_of_every_rejected_update() -> None:
         kinds = [nack["kind"] for nack in nacks[variant]]
         assert kinds == ["clusters", "endpoints", "listeners", "scoped_routes", "routes"]
     assert "scope key conflict" in nacks["sotw"][3]["reason"]
+
+
+@pytest.mark.envoy
+@pytest.mark.slow
+@pytest.mark.parametrize("delta", [False, True], ids=VARIANTS)
+@pytest.mark.parametrize(
+    ("update", "released"),
+    [
+        ({"routes": {"main": routes("main", "reviews", "twice", "twice")}}, {"http", "late"}),
+        ({"endpoints": {"ratings": assignment("ratings", "no-address")}}, {"cold"}),
+        ({"listeners": {"bad": {"name": "bad"}}}, set()),
+    ],
+    ids=["routes", "endpoints", "listeners"],
+)
+def test_a_rejected_update_releases_what_waits_for_that_kind(
+    update: dict[str, Any], released: set[str], delta: bool
+) -> None:
+    """docs/lab_notes/xds_states.md."""
+    waits = {name: listener(name, port, **rds("never", PATIENT)) for name, port in (("http", 10001), ("late", 10005))}
+    with ControlPlane() as plane:
+        plane.put("1", **mesh())
+        (port,) = free_ports(1)
+        with run_envoy(find_envoy(), bootstrap(plane.address, delta=delta), port) as envoy:
+            plane.put("2", clusters={"cold": eds("cold", source=PATIENT)}, listeners=waits)
+            plane.wait(lambda: warming(envoy) == {"http", "late", "cold"})
+            plane.put("3", **update)
+            plane.wait(lambda: plane.nacks)
+            plane.wait(lambda: warming(envoy) == {"http", "late", "cold"} - released)
+
+
+def warming(envoy: Envoy) -> set[str]:
+    return {resource.name for resource in load([envoy.config_dump()]).all_resources if resource.state == "warming"}
