@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ..lazy_dataclass import dataclass
 from ..model.finding import Witness
-from .reach import Empty, Reach, Reachability, solve
+from .reach import Empty, Paths, Reach, Reachability, solve
 from .route_condition import CONNECT, PATH, Condition, Value, asks_whole_path, condition
 from .subject import HostItem, RouteItem, Subject
 from .witness import request_for
@@ -21,12 +21,12 @@ class HostReach:
     host: HostItem
     routes: list[RouteItem]
     conditions: list[Condition]
-    path: str
+    paths: Paths
 
     @property
     def reachability(self) -> Reachability:
         """The decision procedure over the conditions."""
-        return Reachability(self.conditions, self.path)
+        return Reachability(self.conditions, self.paths)
 
     @cached_property
     def results(self) -> list[Reach]:
@@ -41,7 +41,7 @@ class HostReach:
         theirs = [x for x in self.conditions[other].literals if x.dimension == PATH]
         try:
             for literal in theirs:
-                solve(PATH, frozenset((*mine, literal.negation)), self.path)
+                solve(PATH, frozenset((*mine, literal.negation)), self.paths)
                 return True
         except Empty:
             return False
@@ -55,7 +55,7 @@ class HostReach:
         if beyond or not isinstance(path, str) or any(self.conditions[i].unknown for i in positions):
             return None
         query = [(n.removeprefix("query "), v) for n, v in values.items() if n.startswith("query ") and v is not None]
-        if query and self.path == "whole path":
+        if query and self.paths.whole:
             return None
         if query:
             path += "?" + "&".join(f"{name}={value}" for name, value in query)
@@ -106,8 +106,9 @@ def _all(subject: Subject) -> list[HostReach]:
             if key not in known:
                 known[key] = condition(match, runtime, whole_path=whole)
             conditions.append(known[key])
-        path = "whole path" if whole else "plain path" if _cuts(host, routes) else "path"
-        found.append(HostReach(host, routes, conditions, path))
+        managers = host.table.managers
+        merged = bool(managers) and all(m.msg.merge_slashes for m in managers)
+        found.append(HostReach(host, routes, conditions, Paths(whole, merged, _cuts(host, routes))))
     return found
 
 

@@ -51,7 +51,7 @@ def _dimension(host: HostReach, position: int) -> str:
     for dimension in dict.fromkeys(x.dimension for x in literals):
         mine = frozenset(x for x in literals if x.dimension == dimension)
         try:
-            solve(dimension, mine, host.path)
+            solve(dimension, mine, host.paths)
         except Empty:
             texts = sorted({f"`{x.texts.text}`" for x in mine if x.texts is not None})
             name = "the path" if dimension == PATH else dimension

@@ -23,18 +23,31 @@ from .route_condition import CONNECT, PATH, Condition, Literal, Value, single_va
 
 MOST_BOXES: Final = 3000
 MOST_BLOCKERS_TRIED: Final = 8
-_VISIBLE: Final = r"\x00-\x20\x7f"
+_CONTROL: Final = r"\x00-\x20\x7f"
 _UNIVERSES: Final = {
-    "path": texts("regex", rf"/[^?#{_VISIBLE}]*"),
-    "plain path": texts("regex", rf"/[^;?#{_VISIBLE}]*"),
-    "whole path": texts("regex", rf"/[^?#{_VISIBLE}]*(?:\?[^#{_VISIBLE}]*)?"),
     "method": texts("regex", r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"),
-    "authority": texts("regex", rf"[^/?#@{_VISIBLE}]*"),
+    "authority": texts("regex", rf"[^/?#@{_CONTROL}]*"),
     "header": texts("regex", r"[^\x00\r]*"),
-    "query": texts("regex", rf"[^&#{_VISIBLE}]*"),
+    "query": texts("regex", rf"[^&#{_CONTROL}]*"),
     "cookie": texts("regex", r"[^;\x00\r]*"),
 }
 _NEVER_ABSENT: Final = ("header :method", "header :authority", "header :scheme", "header x-forwarded-proto")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Which paths there are: ``whole``: with their query; ``merged``: without doubled slashes; ``cut``: without `;`."""
+
+    whole: bool = False
+    merged: bool = False
+    cut: bool = False
+
+    @property
+    def texts(self) -> Texts:
+        """The set of all paths."""
+        others = f"?#{_CONTROL}{';' if self.cut else ''}"
+        path = f"/(?:[^/{others}]+/)*[^/{others}]*" if self.merged else f"/[^{others}]*"
+        return texts("regex", path + (rf"(?:\?[^#{_CONTROL}]*)?" if self.whole else ""))
 
 
 class Empty(Exception):
@@ -65,11 +78,11 @@ Box = dict[str, frozenset[Literal]]
 
 
 class Reachability:
-    """The routes of one virtual host. ``path`` names the universe of paths: path, plain path, whole path."""
+    """The routes of one virtual host, asked for ``paths``."""
 
-    def __init__(self, conditions: Sequence[Condition], path: str = "path") -> None:
+    def __init__(self, conditions: Sequence[Condition], paths: Paths | None = None) -> None:
         self._conditions = conditions
-        self._path = path
+        self._paths = paths or Paths()
         self._draws = frozenset(x.dimension for c in conditions for x in c.literals if x.dimension.startswith("draw"))
 
     def example(self, position: int) -> dict[str, Value] | None:
@@ -163,30 +176,30 @@ class Reachability:
             return box
         after = before | {literal}
         try:
-            solve(literal.dimension, after, self._path)
+            solve(literal.dimension, after, self._paths)
         except Empty:
             return None
         return {**box, literal.dimension: after}
 
     def _values(self, box: Box) -> dict[str, Value]:
-        values = {dimension: solve(dimension, literals, self._path) for dimension, literals in box.items()}
+        values = {dimension: solve(dimension, literals, self._paths) for dimension, literals in box.items()}
         for dimension in _NEVER_ABSENT:
-            values.setdefault(dimension, solve(dimension, frozenset(), self._path))
+            values.setdefault(dimension, solve(dimension, frozenset(), self._paths))
         for dimension in self._draws:
-            values.setdefault(dimension, solve(dimension, frozenset(), self._path))
+            values.setdefault(dimension, solve(dimension, frozenset(), self._paths))
         return values
 
 
-def solve(dimension: str, literals: frozenset[Literal], path: str = "path") -> Value:
+def solve(dimension: str, literals: frozenset[Literal], paths: Paths) -> Value:
     """Return the simplest value that passes all ``literals`` of a dimension; raises Empty."""
-    result = _solve(dimension, literals, path if dimension == PATH else "")
+    result = _solve(dimension, literals, paths if dimension == PATH else None)
     if isinstance(result, Nothing):
         raise Empty
     return result
 
 
 @lru_cache(maxsize=4096)
-def _solve(dimension: str, literals: frozenset[Literal], path: str) -> Value | Nothing:
+def _solve(dimension: str, literals: frozenset[Literal], paths: Paths | None) -> Value | Nothing:
     optional = dimension not in _NEVER_ABSENT and not dimension.startswith("draw")
     if optional and all(literal.absent for literal in literals):
         return None
@@ -194,7 +207,7 @@ def _solve(dimension: str, literals: frozenset[Literal], path: str) -> Value | N
         return Nothing.NOTHING
     inside = sorted({x.texts for x in literals if x.kind == "some" and x.texts is not None}, key=repr)
     outside = sorted({x.texts for x in literals if x.kind == "none" and x.texts is not None}, key=repr)
-    universe = _universe(dimension, path)
+    universe = _universe(dimension, paths)
     if single_valued(dimension) or not inside:
         return _found(inside, outside, universe)
     values: list[str] = []
@@ -218,9 +231,9 @@ def _found(inside: Sequence[Texts], outside: Sequence[Texts], universe: Texts) -
     return Nothing.NOTHING if text is None else text
 
 
-def _universe(dimension: str, path: str) -> Texts:
-    if dimension == PATH:
-        return _UNIVERSES[path]
+def _universe(dimension: str, paths: Paths | None) -> Texts:
+    if paths is not None:
+        return paths.texts
     if dimension.startswith("draw of "):
         return numbers(0, int(dimension.removeprefix("draw of ")))
     if dimension in ("header :method", "header :authority"):
