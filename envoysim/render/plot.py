@@ -15,7 +15,9 @@ PANEL, GAP, LANE = 120.0, 54.0, 18.0
 MAX_LANES = 60
 MAX_MARKS = 40
 MAX_LISTED = 300
-KINDS = frozenset({"ejected", "back", "panic", "calm", "health", "scenario", "overflow", "failing", "fine", "storm"})
+KINDS = frozenset(
+    {"ejected", "back", "kept", "panic", "calm", "health", "scenario", "overflow", "failing", "fine", "storm"}
+)
 """Moments that get a mark on the plots."""
 
 STYLE = """
@@ -46,7 +48,7 @@ rect.ok { fill: var(--green); } rect.p50 { fill: var(--blue); } rect.p99 { fill:
 ol { padding-left: 34px; margin: 0; font-size: 13px; } li { margin: 1px 0; }
 li.more { list-style: none; color: var(--soft); }
 """
-HEALTH = (("healthy", "healthy"), ("ejected", "ejected"), ("unhealthy", "unhealthy"), ("degraded", "degraded"))
+STATES = ("healthy", "ejected", "unhealthy", "degraded", "draining")
 
 
 def timeline_html(timeline: Timeline) -> str:
@@ -202,13 +204,11 @@ def _lanes(timeline: Timeline, frame: Frame) -> tuple[str, float]:
     """One lane per host, by cluster: its health, and below it what the scenario did; a cluster's panic on top."""
     busy = [lane for lane in timeline.lanes if len(lane.health) > 1 or lane.scripted]
     shown = list(timeline.lanes) if len(timeline.lanes) <= MAX_LANES else busy[:MAX_LANES]
-    parts = [
-        _head(
-            frame,
-            "hosts",
-            (*HEALTH, ("draining", "draining"), ("panic", "cluster in panic"), ("scripted", "the scenario's doing")),
-        )
-    ]
+    seen = {span.state for lane in shown for span in lane.health}
+    keys = [(state, state) for state in STATES if state in seen]
+    keys += [("panic", "cluster in panic")] if timeline.panics else []
+    keys += [("scripted", "the scenario's doing")] if any(lane.scripted for lane in shown) else []
+    parts = [_head(frame, "hosts", keys)]
     y = frame.top
     for cluster in dict.fromkeys(lane.cluster for lane in shown):
         parts.append(label(frame.left, y + 13, cluster, class_="key"))

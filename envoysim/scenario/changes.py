@@ -23,6 +23,8 @@ TOLD: Final = {
     "degraded": DEGRADED_EDS_HEALTH,
 }
 """State -> the health flag that endpoint discovery would set."""
+HEALTHY: Final = "healthy"
+EDS_FLAGS: Final = frozenset(TOLD.values())
 
 
 class Changes:
@@ -44,7 +46,7 @@ class Changes:
             live = play.upstreams.rules[key]
             before, live.conduct = live.conduct.state, change.conduct
             play.watch.script(key, change.conduct.state or _conduct_word(live.rule.conduct, change), change.text)
-            if before in TOLD or change.conduct.state in TOLD:
+            if before in TOLD or change.conduct.state in TOLD or change.conduct.state == HEALTHY:
                 self._tell(hosts, before, change.conduct.state)
 
         return happen
@@ -55,6 +57,8 @@ class Changes:
         for cluster, host in hosts:
             play.watch_cluster(cluster.name)
             live = live_cluster(cluster, play.world, play.state)
+            if now == HEALTHY:
+                live.clear_flags(host, EDS_FLAGS, play.state.now_ms)
             for state, on in ((before, False), (now, True)):
                 if state in TOLD:
                     live.set_flag(host, TOLD[state], on, play.state.now_ms)
@@ -66,7 +70,7 @@ def _conduct_word(base: object, change: Change) -> str:
 
 
 def _tells(changes: Iterable[Change]) -> bool:
-    return any(change.conduct.state in TOLD for change in changes)
+    return any(change.conduct.state in TOLD or change.conduct.state == HEALTHY for change in changes)
 
 
 def hosts_of(proxy: Proxy, key: str) -> Iterable[tuple[Cluster, Host]]:
