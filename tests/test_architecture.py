@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "lazy_dataclass": set(),
     "schema": {"errors"},
     "load": {"model", "schema", "errors"},
+    "fetch": {"model", "schema", "errors", "load"},
     "match": {"model", "schema", "errors", "load"},
     "stages": {"model", "schema", "errors", "load", "match"},
     "simulate": {"model", "stages"},

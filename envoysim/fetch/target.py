@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,7 @@ class CallFailed(EnvoysimError):
 
 def grpc_module() -> Any:
     """Import grpcio, or say what to install."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines about a failure come in one line from here
     try:
         import grpc
     except ImportError:
@@ -113,9 +115,13 @@ HELP: Final = {
     "PERMISSION_DENIED": "is this token or certificate allowed to ask as this node?",
 }
 PASSING: Final = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL", "UNKNOWN"})
+CLOSED: Final = "it closed the connection"
 REASONS: Final = (
     (r"CERTIFICATE_VERIFY_FAILED[^:]*:?\s*(.*)", "TLS failed: its certificate is not accepted"),
-    (r"Hostname Verification Check failed|Peer name .* is not in peer certificate", "TLS failed: other server name"),
+    (
+        r"Hostname Verification Check failed|Peer name .* is not in peer certificate",
+        "TLS failed: its certificate is for another name",
+    ),
     (r"CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA", "TLS failed: it does not accept the client certificate"),
     (r"WRONG_VERSION_NUMBER|HTTP_REQUEST", "TLS failed: it does not speak TLS"),
     (r"Invalid cert chain file|Invalid private key|PEM", "TLS failed: the certificate files cannot be used"),
@@ -123,10 +129,11 @@ REASONS: Final = (
     (r"Connection refused", "connection refused"),
     (r"DNS resolution failed|Domain name not found", "its name is not known"),
     (r"No route to host|Network is unreachable", "no way to it"),
-    (r"[Ss]ocket closed|Connection reset|Broken pipe|GOAWAY|recvmsg", "it closed the connection"),
+    (r"[Ss]ocket closed|Connection reset|Broken pipe|GOAWAY|recvmsg", CLOSED),
     (r"[Tt]imed? ?out|Deadline", "no answer in time"),
 )
 """What gRPC's long texts mean; the first that fits."""
+PLAINTEXT_HELP: Final = "does it want TLS? see --tls and --ca"
 TLS_HELP: Final = "see --ca, --cert, --key and --server-name"
 
 
@@ -137,7 +144,8 @@ def call_failed(target: Target, error: Any) -> CallFailed:
     for pattern, words in REASONS if code in ("UNAVAILABLE", "INTERNAL", "UNKNOWN") else ():
         if re.search(pattern, details):
             tls = words.startswith("TLS")
-            return CallFailed(words, place=target.address, help=TLS_HELP if tls else None, passing=not tls)
+            hint = TLS_HELP if tls else PLAINTEXT_HELP if words == CLOSED and not target.secure else None
+            return CallFailed(words, place=target.address, help=hint, passing=not tls)
     words = code.lower().replace("_", " ")
     text = f"{words}: {details[:200]}" if details else words
     return CallFailed(text, place=target.address, help=HELP.get(code), passing=code in PASSING)

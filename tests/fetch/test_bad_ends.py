@@ -119,7 +119,7 @@ def test_tls_with_client_certificate_and_token(tmp_path: Path) -> None:
 
         refused = {
             "TLS failed: its certificate is not accepted": ["--ca", other.ca, *token],
-            "TLS failed: other server name": [*good, *token, "--server-name", "elsewhere.test"],
+            "TLS failed: its certificate is for another name": [*good, *token, "--server-name", "elsewhere.test"],
             "unauthenticated: authentication failure": good,
         }
         for words, arguments in refused.items():
@@ -132,6 +132,7 @@ def test_tls_with_client_certificate_and_token(tmp_path: Path) -> None:
             assert not path.exists()
         code, said, path = ads(plane.address, tmp_path)  # plaintext to a server that speaks TLS
         assert code == 2
+        assert said.endswith("it closed the connection")
         assert not path.exists()
 
 
