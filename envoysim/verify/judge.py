@@ -72,7 +72,8 @@ def judge(
 ) -> Judgement:
     """Run Envoy with ``bootstrap`` and play ``requests`` one after another, each on its own connection.
 
-    Endpoints ``aside`` (mirrors') take no part in a request's script. Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect.
+    Endpoints ``aside`` (mirrors') take no part in a request's script.
+    Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect.
     Access loggers are added to a copy of the bootstrap. Raises EnvoyFailed when Envoy refuses the configuration.
     """
     (admin_port,) = free_ports(1)
@@ -176,15 +177,16 @@ class _Logs:
         grace = 0.0
         while True:
             for kind in self.KINDS:
-                for entry in self._lines_of(kind, port):
-                    if kind != "connection":
-                        time.sleep(0.012)  # hops of internal redirects write lines of their own
-                        last = [entry, *self._lines_of(kind, port)][-1]
-                        while last.get("details") == "internal_redirect" and time.monotonic() < deadline:
-                            time.sleep(0.004)
-                            last = [last, *self._lines_of(kind, port)][-1]
-                        return last, kind
-                    connection = entry
+                lines = self._lines_of(kind, port)
+                if kind == "connection":
+                    connection = lines[-1] if lines else connection
+                elif lines:
+                    time.sleep(0.012)  # hops of internal redirects write lines of their own
+                    lines += self._lines_of(kind, port)
+                    while all(map(_is_hop, lines)) and time.monotonic() < deadline:
+                        time.sleep(0.004)
+                        lines += self._lines_of(kind, port)
+                    return [line for line in lines if not _is_hop(line) or all(map(_is_hop, lines))][-1], kind
             if connection is not None:
                 # The listener's line may be flushed before the stream's: only its absence for a while is an answer.
                 grace = grace or time.monotonic() + FLUSH_SECONDS
@@ -196,6 +198,11 @@ class _Logs:
 
     def _lines_of(self, kind: str, port: int) -> list[Json]:
         return [entry for entry in self._new_lines(kind) if str(entry.get("peer")).endswith(f":{port}")]
+
+
+def _is_hop(line: Json) -> bool:
+    """Whether a line is that of a request an internal redirect replaced; it may come before or after the last one."""
+    return line.get("details") == "internal_redirect"
 
 
 def _play(request: Request, upstreams: ScriptedUpstreams, envoy: Envoy, logs: _Logs, start: float) -> Observed:
