@@ -15,6 +15,7 @@ from ..errors import OptionError
 from ..lint import lint, select, sort
 from ..load.dump import Dump
 from ..model.finding import SEVERITIES, Finding
+from ..model.ref import Ref
 from ..model.world import World
 from ..render import findings as render
 from ..render.json import outcome_json
@@ -61,16 +62,20 @@ def command(sources: tuple[str, ...], **options: Any) -> int:
 
 def _rendered(dump: Dump, found: list[Finding], source: str, options: dict[str, Any]) -> str:
     output = options["output"]
+
+    def file(ref: Ref) -> str:
+        return dump.documents[ref.source].name if ref.source < len(dump.documents) else source
+
     if output == "json":
         return render.dumps(render.as_json(found, dump.pointer, source, lambda f: _witness(dump, f, source)))
     if output == "sarif":
         from .explain import rules
 
-        return render.dumps(render.sarif(found, dump.pointer, source, __version__, rules()))
+        return render.dumps(render.sarif(found, dump.pointer, file, __version__, rules()))
     if output == "junit":
         return render.junit(found, dump.pointer, source)
     if output == "github":
-        return render.github(found, dump.pointer, source)
+        return render.github(found, dump.pointer, file)
     style = (lambda kind, text: click.style(text, **COLORS[kind])) if sys.stdout.isatty() else plain
     return render.text(found, dump.pointer, source, verbose=options["verbose"], style=style)
 

@@ -10,6 +10,7 @@ import click
 from ..checks import ALL
 from ..checks.base import Check
 from ..lint import select
+from ..render.findings import LEVELS
 
 
 def page(check: Check) -> str:
@@ -25,7 +26,8 @@ def rules() -> list[dict[str, Any]]:
             "name": check.name,
             "shortDescription": {"text": check.title},
             "fullDescription": {"text": page(check).split("\n\n")[0]},
-            "help": {"text": page(check)},
+            "help": {"text": page(check), "markdown": page(check)},
+            "defaultConfiguration": {"level": LEVELS[check.severity]},
         }
         for check in ALL
     ]

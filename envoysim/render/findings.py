@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from ..model.finding import SEVERITIES, Finding
@@ -13,6 +14,8 @@ from ..model.ref import Ref
 from .text import Style, plain
 
 Pointer = Callable[[Ref], str]
+File = Callable[[Ref], str]
+"""The name of the source a place stands in."""
 Json = dict[str, Any]
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 GITHUB = {"error": "error", "warning": "warning", "info": "notice"}
@@ -71,27 +74,34 @@ def as_json(found: Sequence[Finding], pointer: Pointer, source: str, witness_jso
     }
 
 
-def sarif(found: Sequence[Finding], pointer: Pointer, source: str, version: str, rules: Sequence[Json]) -> Json:
-    """Return a SARIF 2.1.0 log; places are logical locations (JSON pointers) of the source."""
+def sarif(found: Sequence[Finding], pointer: Pointer, file: File, version: str, rules: Sequence[Json]) -> Json:
+    """Return a SARIF 2.1.0 log; places are logical locations (JSON pointers) of the sources."""
     ids = {rule["id"]: i for i, rule in enumerate(rules)}
-    results = [
-        {
+    results: list[Json] = []
+    for f in found:
+        result: Json = {
             "ruleId": f.code,
             "ruleIndex": ids[f.code],
             "level": LEVELS[f.severity],
             "message": {"text": f"{f.message}. fix: {f.fix}"},
-            "locations": [
-                {
-                    "physicalLocation": {"artifactLocation": {"uri": source}},
-                    "logicalLocations": [{"fullyQualifiedName": pointer(f.ref), "kind": "element"}],
-                }
-            ],
+            "locations": [_location(f.ref, pointer, file)],
             "occurrenceCount": f.count,
         }
-        for f in found
-    ]
+        if f.related:
+            related = [{**_location(r.ref, pointer, file), "message": {"text": r.text}} for r in f.related]
+            result["relatedLocations"] = [{"id": i, **place} for i, place in enumerate(related)]
+        if f.witness is not None:
+            result["properties"] = {"witness": f"envoysim trace {file(f.ref)} {f.witness.command}"}
+        results.append(result)
     driver = {"name": "envoysim", "version": version, "rules": list(rules)}
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
+
+
+def _location(ref: Ref, pointer: Pointer, file: File) -> Json:
+    return {
+        "physicalLocation": {"artifactLocation": {"uri": quote(file(ref), safe="/:-._~")}},
+        "logicalLocations": [{"fullyQualifiedName": pointer(ref), "kind": "element"}],
+    }
 
 
 def junit(found: Sequence[Finding], pointer: Pointer, source: str) -> str:
@@ -106,13 +116,17 @@ def junit(found: Sequence[Finding], pointer: Pointer, source: str) -> str:
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""])
 
 
-def github(found: Sequence[Finding], pointer: Pointer, source: str) -> str:
+def github(found: Sequence[Finding], pointer: Pointer, file: File) -> str:
     """Return workflow commands that GitHub shows as annotations."""
-    lines = [
-        f"::{GITHUB[f.severity]} file={source},title={f.code} {f.name}::{_escaped(f'{f.message} at {pointer(f.ref)}')}"
+    return "".join(
+        f"::{GITHUB[f.severity]} file={_property(file(f.ref))},title={_property(f'{f.code} {f.name}')}::"
+        f"{_escaped(f'{f.message} at {pointer(f.ref)}')}\n"
         for f in found
-    ]
-    return "".join(line + "\n" for line in lines)
+    )
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _escaped(text: str) -> str:
