@@ -92,11 +92,16 @@ def _difference(
     title: str, sent: Resource, run: Mapping[str, Resource], proxy: Dump, rejections: Mapping[tuple[str, str], int]
 ) -> Difference | None:
     active, warming, error = run.get("active"), run.get("warming"), run.get("error")
+    if active is not None and sent.plain() == active.plain():  # to the letter, as nearly always
+        return None
     wanted = _content(sent)
     changes = tuple(_changes(wanted, _content(active))) if active is not None else ()
     if active is not None and not changes:
         return None
-    versions: dict[str, Any] = {"sent_version": sent.version, "run_version": active.version if active is not None else ""}
+    versions: dict[str, Any] = {
+        "sent_version": sent.version,
+        "run_version": active.version if active is not None else "",
+    }
     if warming is not None and _content(warming) == wanted:
         reason = waiting(proxy, warming) or "not ready"
         return Difference(title, sent.name, "warming", _still(active, reason), **versions, changes=changes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ class ControlPlane:
         token: str | None = None,
         script: Callable[[Iterator[bytes], Any], Iterable[bytes]] | None = None,
         tells_absent: bool = False,
+        breaks_after: int | None = None,
     ) -> None:
         self.asked: list[tuple[str, frozenset[str]]] = []
         self.nacks: list[Nack] = []
@@ -92,11 +94,15 @@ class ControlPlane:
         self.metadata: list[dict[str, str]] = []
         self.client_status: Msg = new(STATUS + "ClientStatusResponse")
         self.streams = 0
+        self.brought: Counter[str] = Counter()
+        """Delta: how many resources of a kind were sent."""
         self._script = script
         """Answers raw instead: a server that hangs, breaks off or sends garbage."""
         self._token = token
         self._tells_absent = tells_absent
         """Delta: whether to say that an asked resource does not exist."""
+        self._breaks_after = breaks_after
+        """How many responses the first stream brings before it ends."""
         self._credentials = credentials
         self._resources: dict[str, dict[str, tuple[str, Msg]]] = {kind: {} for kind in TYPES}
         self._versions = dict.fromkeys(TYPES, "0")
@@ -190,8 +196,12 @@ class ControlPlane:
             with self._lock:
                 self._open.append(stream)
             threading.Thread(target=self._read, args=(stream, requests, DISCOVERY + request), daemon=True).start()
+            number, brought = self.streams, 0
             while (response := stream.responses.get()) is not None:
                 yield response.SerializeToString()
+                brought += 1
+                if number == 1 and brought == self._breaks_after:
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
 
         return grpc.stream_stream_rpc_method_handler(serve)
 
@@ -313,6 +323,7 @@ class _Delta(_Stream):
         response.type_url = URL + TYPES[kind]
         response.system_version_info, response.nonce = watch.version, watch.nonce
         response.removed_resources.extend(removed)
+        self.plane.brought[kind] += len(changed)
         for name in changed:
             item = response.resources.add()
             item.name, item.version = name, found[name][0]

@@ -219,26 +219,19 @@ def test_a_server_that_breaks_off(tmp_path: Path) -> None:
 
 
 @VARIANTS
-def test_a_server_that_comes_back(tmp_path: Path, variant: list[str]) -> None:
-    """What is held survives the stream; delta tells the new one what that is."""
-    plane = ControlPlane()
-    normal = plane._script
-    first = iter([True])
-
-    def once(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
-        plane._script = normal
-        next(first)
-        context.abort(grpc.StatusCode.UNAVAILABLE, "restarting")
-        yield b""
-
-    plane._script = once
-    with plane:
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_a_server_that_comes_back(tmp_path: Path, variant: list[str], after: int) -> None:
+    """What is held survives the stream, and is not sent again where delta tells the new one what that is."""
+    with ControlPlane(breaks_after=after) as plane:
         plane.put("1", **mesh())
         code, said, path = ads(plane.address, tmp_path, *variant, "--timeout", "5")
 
     assert code == 0, said
     assert plane.streams == 2
-    assert len(load(path).clusters) == 4
+    assert record(path)["missing"] == []
+    assert record(path)["resources"] == {kind: len(named) for kind, named in mesh().items()}
+    if variant:
+        assert plane.brought["clusters"] == 4  # once each
 
 
 def test_no_answer_about_listeners(tmp_path: Path) -> None:

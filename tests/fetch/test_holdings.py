@@ -11,6 +11,7 @@ from envoysim.fetch.holdings import Came, Holdings
 from envoysim.fetch.kinds import BY_KIND
 from envoysim.fetch.node import make_node
 from envoysim.fetch.variants import Delta, StateOfTheWorld
+from envoysim.schema import new
 
 from .control_plane import TYPES, URL, packed
 from .mesh import PATIENT, eds, listener, rds, scope, scoped
@@ -80,6 +81,18 @@ def test_waits_for_ever_only_where_there_is_no_timeout() -> None:
     take(holdings, "clusters", eds("a"), eds("b", source=PATIENT))
 
     assert [held.name for held in holdings.serving("cluster") if holdings.waits(held)] == ["b"]
+
+
+def test_resources_may_be_wrapped() -> None:
+    """``xds.config.resource-in-sotw``: the wrapper has name and version."""
+    wrapper = new("envoy.service.discovery.v3.Resource")
+    wrapper.name, wrapper.version = "a", "7"
+    wrapper.resource.CopyFrom(packed("clusters", eds("a")))
+    came = Came("", "", URL + "envoy.service.discovery.v3.Resource", wrapper.SerializeToString())
+    holdings = Holdings()
+
+    assert holdings.take(BY_KIND["cluster"], [came], (), version="1", whole=True) == []
+    assert holdings.held["cluster"]["a"].version == "7"
 
 
 NAMES = st.lists(st.sampled_from("abcdef"), unique=True)
