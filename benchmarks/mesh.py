@@ -174,11 +174,12 @@ def cluster(service: Service, port: int, subset: str) -> Json:
                 }
             }
         },
-        "common_lb_config": {"locality_weighted_lb_config": {}},
+        "common_lb_config": {},
         "filters": [METADATA_EXCHANGE],
         "transport_socket_matches": [mutual_tls(service, port, subset), PLAINTEXT],
     }
     if service.number % 5 == 0:
+        config["common_lb_config"] = {"locality_weighted_lb_config": {}}
         config["outlier_detection"] = {
             "consecutive_5xx": 5,
             "interval": "30s",

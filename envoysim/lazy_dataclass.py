@@ -10,7 +10,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+LITERALS: Final[dict[Any, str]] = {list: "[]", dict: "{}"}
+"""What a factory makes, where that can be written down."""
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
@@ -53,8 +56,9 @@ def _compiled_init(cls: Any) -> Any:
         name, value, parameter = field.name, field.name, field.name
         if field.default_factory is not dataclasses.MISSING:
             names[f"_make_{name}"] = field.default_factory
+            make = LITERALS.get(field.default_factory, f"_make_{name}()")
             parameter = f"{name}=_missing"
-            value = f"_make_{name}() if {name} is _missing else {name}" if field.init else f"_make_{name}()"
+            value = f"{make} if {name} is _missing else {name}" if field.init else make
         elif field.default is not dataclasses.MISSING:
             names[f"_default_{name}"] = field.default
             parameter = f"{name}=_default_{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -15,6 +16,7 @@ class Address(NamedTuple):
         return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
 
 
+@lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address:
     """Read ``ip:port`` or ``[ip6]:port``; raise ``ValueError`` for anything else."""
     host, colon, port = text.rpartition(":")

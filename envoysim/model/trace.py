@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..lazy_dataclass import dataclass
 from .outcome import Note, Outcome
@@ -47,9 +47,8 @@ class Rejected:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one stage decided: facts only.
+class Step(NamedTuple):
+    """What one stage decided: facts only. A request has a dozen of them: a tuple is the cheapest to make.
 
     ``template`` and ``args`` become text when rendered (``str.format``). ``losers`` recomputes the
     rejected candidates by asking the same matchers again; it is ``None`` unless the story is told

@@ -25,7 +25,7 @@ from ..stages.load_balancer import Host, LbContext, NoHost, live_cluster, reques
 from ..stages.load_balancer.context import Ask
 from ..stages.outlier_detection import Detector, detector_of
 from ..stages.router import play_attempts, send_first
-from ..stages.upstream_connect import connecting, new_pool, upstream_protocol
+from ..stages.upstream_connect import connecting, new_pool, pool_key, upstream_protocol
 from ..stages.upstream_script import Script
 from ..stages.upstream_tls import NO_OPTIONS
 from .course import Conclusion, Course
@@ -197,11 +197,11 @@ class Fast:
         exchange, cluster = course.attempts.exchange, course.cluster
         protocol = upstream_protocol(cluster, exchange.stream.protocol)
         options = exchange.tls_options if cluster.transport_sockets.resolve(host).tls else NO_OPTIONS
-        key = ("pool", cluster.name, host.endpoint, exchange.forward.priority, protocol, options, 0)
+        key = pool_key(cluster, host, exchange.forward.priority, protocol, options)
         pool = play.state.slot(key, lambda: new_pool(cluster, exchange.resources, protocol))
         model = play.upstreams.endpoint(host.endpoint, cluster.name)
         script = Script(course.request, replace(self._world, upstream_model=ACCEPTS), play.state)
-        outcome = connecting(script, cluster, host, protocol, options)
+        outcome = connecting(script, cluster, host, protocol, options, cluster.transport_sockets.resolve(host))
         arrived = play.tally.endpoint(cluster.name, host.endpoint)
         target = self._targets[host] = Target(host, pool, outcome, model, arrived)
         return target

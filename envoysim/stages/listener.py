@@ -61,6 +61,21 @@ class Listener:
         )
 
     @cached_property
+    def told_addresses(self) -> str:
+        """The addresses in words."""
+        return " and ".join(map(str, self.addresses)) or "no address"
+
+    @cached_property
+    def own_address(self) -> Address:
+        """The address a client on the same machine would connect to."""
+        if not self.addresses:
+            return NO_SOCKET
+        address = self.addresses[0]
+        if address.ip == "0.0.0.0":
+            return Address("127.0.0.1", address.port)
+        return Address("::1", address.port) if address.ip == "::" else address
+
+    @cached_property
     def message(self) -> Msg:
         """The whole message."""
         return self._resource.message()
@@ -184,9 +199,7 @@ def _find_listener(listeners: ListenerTable, wanted: Connection, telling: Tellin
             telling.step("listener", None, "no listener is called `{}`", wanted.listener)
             telling.note(None, f"there is no listener `{wanted.listener}`")
             return None
-        telling.step(
-            "listener", found.ref, "`{}` on {}", found.name, " and ".join(map(str, found.addresses)) or "no address"
-        )
+        telling.step("listener", found.ref, "`{}` on {}", found.name, found.told_addresses)
         if not found.binds:
             telling.assumed.append(f"another listener handed the connection to `{found.name}`, which binds no port")
         return found
@@ -210,7 +223,7 @@ def _find_listener(listeners: ListenerTable, wanted: Connection, telling: Tellin
 
 def _connect(listener: Listener, request: Request) -> DownstreamConnection:
     wanted = request.connection
-    local = parse_address(wanted.destination) if wanted.destination is not None else own_address(listener)
+    local = parse_address(wanted.destination) if wanted.destination is not None else listener.own_address
     remote = parse_address(wanted.source) if wanted.source is not None else DEFAULT_SOURCE
     tls = wanted.tls
     return DownstreamConnection(
@@ -225,16 +238,6 @@ def _connect(listener: Listener, request: Request) -> DownstreamConnection:
         client_certificate=tls.certificate if tls is not None else None,
         proxy_header=wanted.proxy_protocol is not None,
     )
-
-
-def own_address(listener: Listener) -> Address:
-    """Return the address a client on the same machine would connect to."""
-    if not listener.addresses:
-        return NO_SOCKET
-    address = listener.addresses[0]
-    if address.ip == "0.0.0.0":
-        return Address("127.0.0.1", address.port)
-    return Address("::1", address.port) if address.ip == "::" else address
 
 
 def _hand_off(

@@ -151,7 +151,7 @@ def spend_retry(
     A wanted retry that cannot be made leaves its response flag: URX for the limit, UO for the breaker.
     """
     telling, now_ms, prefix = stream.telling, stream.state.now_ms, f"cluster.{stream.cluster}."
-    allowed = stream.proxy.runtime.enabled_percent("upstream.use_retry", 100, stream.world)
+    allowed = would == NO or stream.proxy.runtime.enabled_percent("upstream.use_retry", 100, stream.world)
     status = retry.should_retry(would, resources, now_ms, allowed)
     ref = retry.policy.ref
     if status == YES:

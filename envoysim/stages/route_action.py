@@ -128,9 +128,12 @@ def finalize_response(stream: Stream, response: Response) -> None:
 def _levels(stream: Stream, name: str) -> list[HeaderMutations]:
     """Return the mutations of all levels in the order they run: the last one has the last word."""
     configuration = stream.route_configuration
-    levels = [getattr(level, name) for level in (stream.route, stream.virtual_host, configuration) if level is not None]
-    present = [level for level in levels if level is not None]
-    if configuration is not None and configuration.most_specific_header_mutations_wins:
+    present: list[HeaderMutations] = []
+    for level in (stream.route, stream.virtual_host, configuration):
+        mutations = getattr(level, name, None)
+        if mutations is not None:
+            present.append(mutations)
+    if present and configuration is not None and configuration.most_specific_header_mutations_wins:
         present.reverse()
     return present
 

@@ -32,11 +32,15 @@ REFUSED: Final = "delayed connect error: Connection refused"
 
 
 def connecting(
-    script: Script, cluster: Cluster, host: Host, protocol: str, options: upstream_tls.TransportOptions
+    script: Script,
+    cluster: Cluster,
+    host: Host,
+    protocol: str,
+    options: upstream_tls.TransportOptions,
+    socket: upstream_tls.TransportSocket,
 ) -> Connecting:
     """Decide how a new connection to ``host`` turns out: refused, never accepted, TLS refused, or fine."""
-    socket = cluster.transport_sockets.resolve(host)
-    if script.says_nothing and not socket.tls:
+    if script.says_nothing and (not socket.tls or protocol != "auto"):
         return PLAIN_CONNECT[protocol]
     behaviour = script.meets_connection(host.endpoint, cluster.name)
     if behaviour is not None:
@@ -74,6 +78,19 @@ def upstream_protocol(cluster: Cluster, downstream: str) -> str:
     if mode == "downstream":
         return {"HTTP/1.0": "HTTP/1.1", "HTTP/3": "HTTP/2"}.get(downstream, downstream)
     return mode
+
+
+def pool_key(
+    cluster: Cluster,
+    host: Host,
+    priority: str,
+    protocol: str,
+    options: upstream_tls.TransportOptions,
+    downstream: int = 0,
+) -> tuple[object, ...]:
+    """Return what tells a pool from others; ``downstream`` is the connection that has it for itself."""
+    own = None if options is upstream_tls.NO_OPTIONS else options  # the usual ones need no hash of their own
+    return ("pool", cluster.name, host.endpoint, priority, protocol, own, downstream)
 
 
 def new_pool(cluster: Cluster, resources: ResourceManager, protocol: str) -> ConnectionPool:
@@ -114,7 +131,7 @@ def connect(
     resources = resource_manager(state, cluster.name, cluster.circuit_breakers, "DEFAULT")
     if resources.pending >= resources.limits.max_pending_requests:
         return TcpConnection(resources, "overflow")
-    outcome = connecting(script, cluster, host, "TCP", options)
+    outcome = connecting(script, cluster, host, "TCP", options, cluster.transport_sockets.resolve(host))
     if outcome.after_ms:
         resources.pending += 1
         yield state.now_ms + outcome.after_ms

@@ -22,7 +22,7 @@ from .host_reports import report
 from .load_balancer import request_counts
 from .route_action import rewrite_host_after_choice
 from .upstream_answer import H1, PROTOCOL_ERROR, closes_connection, early_reset, late_reset, make_answer
-from .upstream_connect import connect, connecting, mismatch, new_pool, upstream_protocol
+from .upstream_connect import connect, connecting, mismatch, new_pool, pool_key, upstream_protocol
 
 if TYPE_CHECKING:
     from .circuit_breakers import ResourceManager
@@ -73,12 +73,14 @@ class UpstreamRequest:
         cluster, stream = self.cluster, exchange.stream
         resources = exchange.resources if cluster is exchange.cluster else _resources(cluster, exchange)
         protocol = self.protocol = "TCP" if exchange.raw_tcp else upstream_protocol(cluster, stream.protocol)
-        options = exchange.tls_options if cluster.transport_sockets.resolve(host).tls else upstream_tls.NO_OPTIONS
+        socket = cluster.transport_sockets.resolve(host)
+        options = exchange.tls_options if socket.tls else upstream_tls.NO_OPTIONS
         downstream = id(stream.connection) if cluster.connection_pool_per_downstream_connection else 0
-        key = ("pool", cluster.name, host.endpoint, exchange.forward.priority, protocol, options, downstream)
+        key = pool_key(cluster, host, exchange.forward.priority, protocol, options, downstream)
         pool = self.pool = stream.state.slot(key, lambda: new_pool(cluster, resources, protocol))
-        outcome = connecting(exchange.script, cluster, host, protocol, options)
-        _assume(stream, cluster, host, exchange.script)
+        outcome = connecting(exchange.script, cluster, host, protocol, options, socket)
+        if socket.note or socket.has_validation:
+            _assume(stream, cluster, host, exchange.script, socket)
         if outcome.failure:
             pool.close_all()
         self.ticket = pool.new_stream(outcome, now_ms)
@@ -181,21 +183,22 @@ class UpstreamRequest:
     def _note_sent(self, result: str) -> None:
         stream, protocol = self.exchange.stream, self.protocol
         headers = stream.headers
+        first = dict(reversed(headers.items))
         hidden = NOT_LISTED if protocol == H1 else NOT_LISTED_H2
         sent: Pairs = tuple([p for p in headers.items if p[0][0] != ":" and p[0] not in hidden])
         if self.number > 1:
             clock = CLOCK_HEADERS if self.exchange.forward.max_grpc_timeout_ms is not None else CLOCK_HEADERS - GRPC
             sent = tuple([(n, "*") if n in clock else (n, v) for n, v in sent])
-        upgraded = protocol != H1 and bool(stream.upgrade) and "upgrade" in headers
+        upgraded = protocol != H1 and bool(stream.upgrade) and "upgrade" in first
         self.record = Attempt(
             self.cluster.name,
             self.host.endpoint,
             stream.state.now_ms,
             protocol,
-            "CONNECT" if upgraded else headers.get(":method"),
-            headers.get(":scheme"),
-            headers.get(":path") or "",
-            headers.get(":authority"),
+            "CONNECT" if upgraded else first.get(":method"),
+            first.get(":scheme"),
+            first.get(":path") or "",
+            first.get(":authority"),
             sent,
             result,
         )
@@ -266,9 +269,8 @@ class UpstreamRequest:
             pool.cancel(ticket)
 
 
-def _assume(stream: Stream, cluster: Cluster, host: Host, script: Script) -> None:
+def _assume(stream: Stream, cluster: Cluster, host: Host, script: Script, socket: upstream_tls.TransportSocket) -> None:
     """Say what is taken for granted about the connection."""
-    socket = cluster.transport_sockets.resolve(host)
     if socket.note:
         stream.telling.note(socket.ref, socket.note)
     if socket.has_validation and script.nature(host.endpoint, cluster.name).tls is None:
