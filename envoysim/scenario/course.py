@@ -14,9 +14,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from ..lazy_dataclass import dataclass
+from ..model.chance import Chance
 from ..model.headers import HeaderMap, ResponseHeaderMap
 from ..model.outcome import Outcome
-from ..model.reply import Aborted, Response
+from ..model.reply import Aborted, LocalReply, Response
 from ..model.request import Request
 from ..model.world import State, World
 from ..simulate import conclude
@@ -26,6 +27,7 @@ from ..stages.http_connection_manager import HttpConnectionManager, admit_reques
 from ..stages.http_filters.chain import ACTIVE, Active, chain_of
 from ..stages.http_filters.router import RouterFilter
 from ..stages.http_filters.stateful_session import OVERRIDE_HOST
+from ..stages.internal_redirect import Recreated
 from ..stages.listener import accept
 from ..stages.load_balancer.policy import Maglev, RingHash
 from ..stages.network_filters import run_network_filters
@@ -33,7 +35,7 @@ from ..stages.retry import NO_RETRY
 from ..stages.retry_state import NO, make_retry_state
 from ..stages.route import Forward
 from ..stages.route_configuration import resolve_route
-from ..stages.router import SCRIPT, prepare_attempts
+from ..stages.router import SCRIPT, forward, prepare_attempts
 from ..stages.stream import Stream, Telling
 from ..stages.timeouts import StreamTimers
 from ..stages.upgrade import admit_upgrade
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from ..stages.stream import Story
 
 T = TypeVar("T")
+Answer = bool | int
 NO_HOSTS_OF_ITS_OWN: Final = frozenset({"ORIGINAL_DST", "AGGREGATE", "DYNAMIC_FORWARD_PROXY", "CUSTOM"})
 
 
@@ -52,24 +55,56 @@ class NotPlain(Exception):
     """The answer hangs on chance, memory or time: every request has to be walked through every stage."""
 
 
-class _NoChance:
-    """A Chance that has no choice to make."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to chance, as a stage asks it: a fraction or a pick, and its arguments."""
+
+    fraction: tuple[int, int, str, str] | None = None
+    weights: tuple[Sequence[float], str, str] | None = None
+
+    def put_to(self, chance: Chance) -> Answer:
+        """Ask."""
+        if self.fraction is not None:
+            return chance.fraction(*self.fraction)
+        assert self.weights is not None
+        return chance.pick(*self.weights)
+
+
+class Undecided(NotPlain):
+    """The way hangs on chance alone."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question)
+        self.question = question
+
+
+class _Scripted:
+    """A Chance that has answers to the first questions; the next one is ``Undecided``.
+
+    Where ``Sampled`` draws no number there is no question.
+    """
+
+    def __init__(self, answers: Sequence[Answer] = ()) -> None:
+        self._answers = list(reversed(answers))
 
     def begin(self) -> None:
         """Nothing."""
 
     def fraction(self, numerator: int, denominator: int, label: str, variable: str = "") -> bool:
-        """Answer what is certain."""
-        if 0 < numerator < denominator:
-            raise NotPlain(label)
-        return numerator >= denominator
+        """Answer what is known."""
+        if not 0 < numerator < denominator:
+            return numerator >= denominator
+        if not self._answers:
+            raise Undecided(Question(fraction=(numerator, denominator, label, variable)))
+        return bool(self._answers.pop())
 
     def pick(self, weights: Sequence[float], label: str, variable: str = "") -> int:
-        """Answer where there is one option."""
-        options = [index for index, weight in enumerate(weights) if weight > 0]
-        if len(options) != 1:
-            raise NotPlain(label)
-        return options[0]
+        """Answer what is known."""
+        if len(weights) == 1:
+            return 0
+        if not self._answers:
+            raise Undecided(Question(weights=(weights, label, variable)))
+        return int(self._answers.pop())
 
     def uniform(self, low: float, high: float, label: str) -> float:
         """Refuse."""
@@ -87,7 +122,7 @@ class _NoMemory(State):
 
 
 class Conclusion(NamedTuple):
-    """What the client gets for an upstream's answer with some status and nothing else in it."""
+    """What the client gets: for an upstream's answer with some status and nothing else in it, or from Envoy at once."""
 
     word: str
     ok: bool
@@ -122,7 +157,7 @@ class Course:
         return found
 
     def _conclude(self, status: int) -> Conclusion | None:
-        world = replace(self.attempts.stream.world, chance=_NoChance())
+        world = replace(self.attempts.stream.world, chance=_Scripted())
         attempts = self.fresh(world, _NoMemory(), self.quiet)
         stream = attempts.stream
         retry = make_retry_state(self.cluster.retry_policy or attempts.forward.retry_policy or NO_RETRY, stream.headers)
@@ -132,9 +167,7 @@ class Course:
         if not stream.proxy.runtime.enabled_percent("upstream.use_retry", 100, world):
             return None
         stream.details = "via_upstream"
-        outcome = _now(conclude(stream, response))
-        word = str(outcome.status) if outcome.status is not None else outcome.closed or "unknown"
-        return Conclusion(word, self.well(outcome), outcome)
+        return _conclusion(stream, response, self.well)
 
     def fresh(self, world: World, state: State, telling: Telling) -> Attempts:
         """Return attempts of a stream of their own, which arrives now."""
@@ -158,13 +191,31 @@ def _copy_stream(old: Stream, world: World, state: State, telling: Telling) -> S
     return stream
 
 
+def _conclusion(stream: Stream, end: Response | LocalReply | Aborted, well: Callable[[Outcome], bool]) -> Conclusion:
+    outcome = _now(conclude(stream, end))
+    word = str(outcome.status) if outcome.status is not None else outcome.closed or "unknown"
+    return Conclusion(word, well(outcome), outcome)
+
+
 def find_course(
-    proxy: Proxy, request: Request, world: World, state: State, telling: Telling, well: Callable[[Outcome], bool]
-) -> Course | None:
-    """Return the course of a request, or ``None`` where its requests have to be walked through every stage."""
-    blank = replace(world, chance=_NoChance())
+    proxy: Proxy,
+    request: Request,
+    answers: Sequence[Answer],
+    world: World,
+    state: State,
+    telling: Telling,
+    well: Callable[[Outcome], bool],
+) -> Course | Conclusion | Question | None:
+    """Return the course of a request for which chance has given ``answers`` so far.
+
+    A ``Question`` is what chance is asked next. A ``Conclusion`` is how all such requests end before the router has to
+    choose a host. ``None``: they have to be walked through every stage.
+    """
+    blank = replace(world, chance=_Scripted(answers))
     try:
         return _find(proxy, request, blank, world, state, telling, well)
+    except Undecided as undecided:
+        return undecided.question
     except NotPlain:
         return None
 
@@ -177,7 +228,7 @@ def _find(
     state: State,
     telling: Telling,
     well: Callable[[Outcome], bool],
-) -> Course | None:
+) -> Course | Conclusion | None:
     if request.connection.reuse is not None or request.upstream or request.upstream_by_endpoint:
         return None
     memory = _NoMemory(state.now_ms)
@@ -194,12 +245,18 @@ def _find(
     if admit_upgrade(stream) is not None or stream.upgrade:
         return None
     config = _through_filters(stream)
-    if config is None or stream.route is None or not isinstance(stream.route.action, Forward):
-        return None
+    if not isinstance(config, RouterFilter):
+        return None if config is None else _conclusion(stream, config, well)
+    if stream.route is None or not isinstance(stream.route.action, Forward):
+        reply = _now(forward(stream, config))
+        return None if isinstance(reply, Recreated) else _conclusion(stream, reply, well)
     if "x-envoy-upstream-stream-duration-ms" in stream.headers or OVERRIDE_HOST in stream.facts:
         return None
     stream.state = state  # the breakers' counters are the first thing to be remembered
     attempts = prepare_attempts(stream, stream.route.action, config)
+    if isinstance(attempts, LocalReply):
+        stream.state = memory
+        return _conclusion(stream, attempts, well)
     if not isinstance(attempts, Attempts) or not _is_plain(attempts):
         return None
     stream.world = world
@@ -208,8 +265,8 @@ def _find(
     return course if course.conclusion(200) is not None else None
 
 
-def _through_filters(stream: Stream) -> RouterFilter | None:
-    """Let the filters see the request (``decode_through_filters``); return the router's, if all let it pass at once."""
+def _through_filters(stream: Stream) -> RouterFilter | LocalReply | None:
+    """Let the filters see the request (``decode_through_filters``); return the router's, or the reply of another."""
     chain = chain_of(stream)
     plan = chain.plan(stream)
     created = plan.created
@@ -221,7 +278,10 @@ def _through_filters(stream: Stream) -> RouterFilter | None:
         filter_ = chain.entries[index].filter
         if isinstance(filter_, RouterFilter):
             return filter_
-        if filter_.decode(stream, plan.overrides[index]) is not None:
+        verdict = filter_.decode(stream, plan.overrides[index])
+        if isinstance(verdict, LocalReply):
+            return verdict
+        if verdict is not None:
             return None
     return None
 

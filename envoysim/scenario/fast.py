@@ -68,7 +68,6 @@ class Fast:
     __slots__ = (
         "_ask",
         "_cells",
-        "_chance",
         "_clock",
         "_config",
         "_counts",
@@ -89,7 +88,6 @@ class Fast:
         cluster = course.cluster
         self._play, self._index, self._course = play, index, course
         self._world, self._state, self._telling, self._clock = play.world, play.state, play.telling, play.clock
-        self._chance = play.world.chance
         self._live = live_cluster(cluster, play.world, play.state)
         exchange = course.attempts.exchange
         context = LbContext(stream=exchange.stream, metadata_match=exchange.merged_metadata())
@@ -103,10 +101,9 @@ class Fast:
         self._cells: dict[int, tuple[Conclusion, Cell]] = {}
 
     def arrive(self) -> None:
-        """Play a request that arrives now."""
+        """Play a request that arrives now; chance has begun."""
         ask, live = self._ask, self._live
         now_ms = self._state.now_ms
-        self._chance.begin()
         if live.clock is not None:
             live.clock(now_ms, self._world, self._telling)
         live.settle(now_ms)

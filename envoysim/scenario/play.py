@@ -16,15 +16,13 @@ from ..model.timeline import Timeline
 from ..model.world import State, World
 from ..simulate import tell
 from ..stages.proxy import Proxy
-from ..stages.stream import Telling
 from .arrivals import merged
 from .changes import Changes
-from .course import find_course
-from .fast import Fast
 from .health_checks import HealthChecks
+from .players import InFull, Player, Scout
 from .report import make_timeline
 from .settings import Scenario
-from .tally import Tally, answered_well
+from .tally import Tally
 from .upstream_model import DrawnUpstreams
 from .watch import Quiet, Watch
 
@@ -85,9 +83,11 @@ class Play:
         self.checks = HealthChecks(self)
         self.on_outcome = on_outcome
         self.clock = Clock()
-        self._players: list[Fast | None] = [None] * len(scenario.traffic)
-        self._seen = [0 if beaten_paths else 2] * len(scenario.traffic)
-        """Requests of each stream until its course was looked for."""
+        self.players: list[Player] = [
+            Scout(self, index, (), self._putter(index)) if beaten_paths else InFull(self, index)
+            for index in range(len(scenario.traffic))
+        ]
+        """Who plays the requests of each stream."""
         self._routes: dict[object, str] = {}
         self._clusters: set[str | None] = {None}
 
@@ -100,7 +100,7 @@ class Play:
     def run(self, progress: Progress | None = None) -> None:
         """Play to the end: until the last request that arrived in time has ended."""
         Changes(self).schedule()
-        state, tally = self.state, self.tally
+        state, tally, players, chance = self.state, self.tally, self.players, self.world.chance
         for at_ms, index in merged(self.scenario.traffic, self.seed):
             self._until(at_ms)
             state.now_ms = at_ms
@@ -108,7 +108,8 @@ class Play:
                 tally.roll(at_ms)
             tally.arrivals += 1
             self.arrived += 1
-            self._arrive(index)
+            chance.begin()
+            players[index].arrive()
             if progress is not None and not self.arrived % LOOK_EVERY:
                 progress(at_ms, self.arrived)
         self._until(self.scenario.duration_ms)
@@ -143,33 +144,17 @@ class Play:
 
     # ---- requests
 
-    def _arrive(self, index: int) -> None:
-        player = self._players[index]
-        if player is not None:
-            player.arrive()
-            return
-        if self._seen[index] < 2:
-            self._seen[index] += 1
-            if self._seen[index] == 2 and self._find_player(index):
-                self._arrive(index)
-                return
-        self.go_on(self._story(index))
+    def _putter(self, index: int) -> Callable[[Player], None]:
+        def put(player: Player) -> None:
+            self.players[index] = player
 
-    def _find_player(self, index: int) -> bool:
-        """Look for the stream's beaten path: with its second request, when the first has told of its clusters."""
-        request = self.scenario.traffic[index].request
-        course = find_course(self.proxy, request, self.world, self.state, Telling(False), answered_well)
-        if course is None:
-            return False
-        self._players[index] = Fast(self, index, course)
-        return True
+        return put
 
-    def _story(self, index: int) -> Story:
+    def story(self, index: int, world: World) -> Story:
         """One request from its arrival to its entry in the tally."""
         traffic, state = self.scenario.traffic[index], self.state
         start_ms = self.telling.now_ms = state.now_ms
-        self.world.chance.begin()
-        outcome = yield from tell(self.proxy, traffic.request, self.world, state, self.telling)
+        outcome = yield from tell(self.proxy, traffic.request, world, state, self.telling)
         self.ended(index, outcome, start_ms)
 
     def ended(self, index: int, outcome: Outcome, start_ms: float) -> None:

@@ -11,6 +11,7 @@ import pytest
 from envoysim.load.dump import Dump
 from envoysim.model.outcome import Outcome
 from envoysim.scenario.play import Play
+from envoysim.scenario.players import InFull
 
 from .worlds import make_dump, make_play
 
@@ -32,6 +33,9 @@ upstreams:
 """
 TIGHT = {"circuit_breakers": {"thresholds": [{"max_connections": 8, "max_pending_requests": 4, "max_retries": 2}]}}
 FEW = {"circuit_breakers": {"thresholds": [{"max_requests": 6}]}}
+RANDOM = {"lb_policy": "RANDOM", "outlier_detection": OUTLIER}
+WEIGHTS = {"clusters": [{"name": "web", "weight": 70}, {"name": "lost", "weight": 10}, {"name": "web", "weight": 20}]}
+ONE = {"clusters": [{"name": "web", "weight": 100}, {"name": "lost", "weight": 0}]}
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "plain": ({}, ""),
@@ -50,6 +54,20 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "HTTP/2": ({"http2_protocol_options": {}, "route": {"retry_policy": RETRY}, **FEW}, TROUBLE),
     "panic": ({"outlier_detection": {**OUTLIER, "consecutive_5xx": 1, "max_ejection_percent": 100}}, TROUBLE),
     "fault": ({"fault": {"abort": {"http_status": 418, "percentage": {"numerator": 10}}}}, SLOW),
+    "faults": (
+        {
+            "fault": {
+                "delay": {"fixed_delay": "0.2s", "percentage": {"numerator": 30}},
+                "abort": {"http_status": 503, "percentage": {"numerator": 20}},
+            },
+            "lb_policy": "RANDOM",
+            "route": {"retry_policy": RETRY},
+        },
+        TROUBLE,
+    ),
+    "weights": ({"route": {"cluster": None, "weighted_clusters": WEIGHTS, "retry_policy": RETRY}, **RANDOM}, TROUBLE),
+    "one weight": ({"route": {"cluster": None, "weighted_clusters": ONE}, **RANDOM}, TROUBLE),
+    "lost": ({"route": {"cluster": "lost"}}, ""),
     "one at a time": ({"max_requests_per_connection": 1, "route": {"retry_policy": RETRY}}, TROUBLE),
 }
 TRAFFIC = """
@@ -73,7 +91,7 @@ def test_the_beaten_path_changes_nothing(name: str, tmp_path: Path) -> None:
     timelines = []
     for beaten_paths in (True, False):
         records, play = _run(dump, tmp_path, TRAFFIC + upstreams, beaten_paths=beaten_paths)
-        assert any(play._players) == (beaten_paths and name != "fault")
+        assert all(isinstance(player, InFull) for player in play.players) == (not beaten_paths)
         told.append(records)
         timelines.append(play.timeline())
 
