@@ -35,16 +35,22 @@ from .witness import destination_of, request_for
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Yield a finding per virtual host that a port would miss."""
+    known: dict[int, tuple[set[str], bool]] = {}
     for host in subject.hosts:
         if host.table.msg.ignore_port_in_host_matching or not host.table.managers or _strips(host):
             continue
-        taken = {domain for other in host.table.msg.virtual_hosts for domain in other.domains}
-        bare = [d for d in host.msg.domains if d != "*" and ":" not in d and not _takes_port(d, taken)]
+        table = host.table
+        if id(table) not in known:
+            taken = {domain for other in table.hosts for domain in other.message().domains}
+            wild = any("*" in d and d.endswith("*") for d in taken)
+            known[id(table)] = {d.rpartition(":")[0] for d in taken if ":" in d}, wild
+        with_port, wild = known[id(table)]
+        bare = [d for d in host.msg.domains if d[-1:] != "*" and ":" not in d and d not in with_port]
         if not bare:
             continue
         name = bare[0].replace("*", "any")
         port = _port(host)
-        serious = port not in (80, 443) and not any("*" in d and d.endswith("*") for d in taken)
+        serious = port not in (80, 443) and not wild
         yield CHECK.finding(
             host.ref.at("domains"),
             f"virtual host `{host.msg.name}`: domain `{bare[0]}` does not match a Host (authority) header with a port, "
@@ -56,13 +62,6 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 def _strips(host: HostItem) -> bool:
     return all(m.msg.strip_any_host_port or m.msg.strip_matching_host_port for m in host.table.managers)
-
-
-def _takes_port(domain: str, taken: set[str]) -> bool:
-    """Tell whether some domain of the table takes ``domain`` with a port."""
-    if domain.endswith("*"):
-        return True
-    return any(other.startswith(f"{domain}:") for other in taken)
 
 
 def _port(host: HostItem) -> int:

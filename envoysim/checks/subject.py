@@ -15,6 +15,30 @@ from ..stages.proxy import Proxy
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 
+class Packed:
+    """A message as bytes: thousands of virtual hosts and clusters fit into memory so; parsing takes microseconds.
+
+    The message of each kind that was asked for last is kept, because a rule asks an item several times before it goes
+    on to the next.
+    """
+
+    __slots__ = ("_bytes", "_kind")
+    _last: ClassVar[dict[type, tuple[Packed, Msg]]] = {}
+
+    def __init__(self, message: Msg) -> None:
+        self._kind = type(message)
+        self._bytes = message.SerializeToString()
+
+    def message(self) -> Msg:
+        """Parse it, or return it if it was the last."""
+        last = Packed._last.get(self._kind)
+        if last is not None and last[0] is self:
+            return last[1]
+        message = self._kind.FromString(self._bytes)
+        Packed._last[self._kind] = (self, message)
+        return message
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ListenerItem:
     """A serving listener."""
@@ -50,12 +74,13 @@ class Manager:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """A route configuration and the managers that use it (none: nobody does)."""
+    """A route configuration and the managers that use it (none: nobody does); ``msg`` has no virtual hosts."""
 
     name: str
     msg: Msg
     ref: Ref
     managers: tuple[Manager, ...]
+    hosts: tuple[Packed, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +88,13 @@ class HostItem:
     """A virtual host."""
 
     table: Table
-    msg: Msg
+    packed: Packed
     ref: Ref
+
+    @property
+    def msg(self) -> Msg:
+        """The virtual host with its routes."""
+        return self.packed.message()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,35 +103,17 @@ class RouteItem:
 
     host: HostItem
     index: int
-    msg: Msg
     ref: Ref
+
+    @property
+    def msg(self) -> Msg:
+        """The route."""
+        return self.host.msg.routes[self.index]
 
     @property
     def label(self) -> str:
         """How a person calls it."""
         return self.msg.name or f"number {self.index}"
-
-
-class Packed:
-    """A message as bytes: thousands of clusters fit into memory so, and parsing one again takes microseconds.
-
-    The message that was asked for last is kept, because a rule asks an item several times before it goes on.
-    """
-
-    __slots__ = ("_bytes", "_kind")
-    _last: ClassVar[tuple[object, Msg]] = (None, None)
-
-    def __init__(self, message: Msg) -> None:
-        self._kind = type(message)
-        self._bytes = message.SerializeToString()
-
-    def message(self) -> Msg:
-        """Parse it, or return it if it was the last."""
-        owner, message = Packed._last
-        if owner is not self:
-            message = self._kind.FromString(self._bytes)
-            Packed._last = (self, message)
-        return message
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,31 +195,34 @@ class Subject:
             kind = manager.msg.WhichOneof("route_specifier")
             if kind == "route_config":
                 table, place = manager.msg.route_config, manager.ref.at("route_config")
-                found.append(Table(table.name, table, place, (manager,)))
+                hosts = tuple(map(Packed, table.virtual_hosts))
+                head: Msg = type(table).FromString(table.SerializeToString())
+                head.ClearField("virtual_hosts")
+                found.append(Table(table.name, head, place, (manager,), hosts))
             elif kind == "rds":
                 users.setdefault(manager.msg.rds.route_config_name, []).append(manager)
         inline = {table.name for table in found}
         for name, resource in self.dump.route_configurations.items():
             if name in users or (name not in inline or resource.state != "static"):
-                found.append(Table(name, Packed(resource.head()).message(), resource.ref, tuple(users.get(name, ()))))
+                hosts = tuple(Packed(resource.virtual_host(i)) for i in range(resource.virtual_host_count))
+                head = resource.route_config_head()
+                found.append(Table(name, head, resource.ref, tuple(users.get(name, ())), hosts))
         return tuple(found)
 
     @cached_property
     def hosts(self) -> tuple[HostItem, ...]:
         """Every virtual host."""
         return tuple(
-            HostItem(table, m, table.ref.at("virtual_hosts", i))
+            HostItem(table, packed, table.ref.at("virtual_hosts", i))
             for table in self.tables
-            for i, m in enumerate(table.msg.virtual_hosts)
+            for i, packed in enumerate(table.hosts)
         )
 
     @cached_property
     def routes(self) -> tuple[RouteItem, ...]:
         """Every route."""
         return tuple(
-            RouteItem(host, i, m, host.ref.at("routes", i))
-            for host in self.hosts
-            for i, m in enumerate(host.msg.routes)
+            RouteItem(host, i, host.ref.at("routes", i)) for host in self.hosts for i in range(len(host.msg.routes))
         )
 
     @cached_property

@@ -80,7 +80,7 @@ def authority_of(host: Msg) -> str:
 
 def served_authority(subject: Subject, manager: Manager) -> str:
     """A host that the manager has routes for; without a route, some things end as 404 before they can be seen."""
-    hosts = (h for t in subject.tables if manager in t.managers for h in t.msg.virtual_hosts if h.routes)
+    hosts = (h.msg for h in subject.hosts if manager in h.table.managers and h.msg.routes)
     return next(map(authority_of, hosts), "example.com")
 
 
