@@ -104,7 +104,7 @@ def _path(method: str | None, path: str | None) -> str:
 
 def _headers(pairs: Iterable[Pair]) -> list[Pair]:
     kept = ((n.lower(), v) for n, v in pairs if n.lower() not in DROPPED and not n.startswith(":"))
-    return sorted((n, "*" if n in STARRED else v) for n, v in kept)
+    return sorted((n, "*" if n in STARRED else v.replace(ECHO_TEXT.decode(), ECHO_BODY)) for n, v in kept)
 
 
 def _same(field: str, real: Any, simulated: Any) -> bool:

@@ -8,9 +8,11 @@ import sys
 import time
 
 from envoysim.verify.binary import envoy_version, find_envoy
+from envoysim.verify.local_address import local_address
 from envoysim.verify.process import EnvoyFailed
 
-from .runner import play, shrink
+from .keep import FOLDER, keep
+from .runner import compare_all, observe, shrink
 from .themes import THEMES, make
 
 
@@ -20,6 +22,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=None, help="stop after this long")
     parser.add_argument("--cases", type=int, default=None, help="stop after this many cases")
     parser.add_argument("--shrink", action="store_true", help="make the first difference of a case small and print it")
+    parser.add_argument("--keep", action="store_true", help="keep cases that differ, as fixtures")
+    parser.add_argument("--keep-all", action="store_true", help="keep every case")
     parser.add_argument("--show", type=int, default=20, help="differences to print")
     parser.add_argument("--themes", default=",".join(THEMES), help="themes, by turns: %(default)s")
     options = parser.parse_args()
@@ -33,11 +37,14 @@ def main() -> int:
         case = make(seed, themes)
         seed += 1
         try:
-            found = play(binary, case)
+            judgement = observe(binary, case)
         except EnvoyFailed as error:
             refused += 1
             print(f"seed {case.seed} ({case.theme}) refused: {str(error)[:300]}")
             continue
+        found = compare_all(case, judgement.config_dump, judgement.observed)
+        if options.keep_all or (found and options.keep):
+            print("kept", keep(case, judgement.config_dump, judgement.observed, local_address(), FOLDER).name)
         cases += 1
         requests += len(case.requests)
         for disagreement in found:

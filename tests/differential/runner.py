@@ -14,7 +14,7 @@ from envoysim.model.world import World
 from envoysim.stages.proxy import Proxy
 from envoysim.verify.compare import Difference
 from envoysim.verify.follow import PATIENCE_MS, follow
-from envoysim.verify.judge import Observed, judge, mirror_clusters
+from envoysim.verify.judge import Judgement, Observed, judge, mirror_clusters
 from envoysim.verify.local_address import local_address
 
 from .generate import Case
@@ -33,10 +33,15 @@ class Disagreement:
 
 def play(binary: Path, case: Case) -> list[Disagreement]:
     """Return the disagreements of a case; raises EnvoyFailed when Envoy refuses its configuration."""
+    judgement = observe(binary, case)
+    return compare_all(case, judgement.config_dump, judgement.observed)
+
+
+def observe(binary: Path, case: Case) -> Judgement:
+    """Let the real Envoy answer a case's requests; raises EnvoyFailed when it refuses the configuration."""
     mirrors = mirror_clusters(case.bootstrap)
     aside = {endpoint for endpoint, cluster in case.clusters.items() if cluster in mirrors}
-    judgement = judge(binary, case.bootstrap, case.requests, case.endpoints, aside=aside)
-    return compare_all(case, judgement.config_dump, judgement.observed)
+    return judge(binary, case.bootstrap, case.requests, case.endpoints, aside=aside)
 
 
 def compare_all(case: Case, config_dump: Json, observed: Sequence[Observed]) -> list[Disagreement]:
