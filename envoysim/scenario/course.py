@@ -40,6 +40,7 @@ from ..stages.stream import Stream, Telling
 from ..stages.timeouts import StreamTimers
 from ..stages.upgrade import admit_upgrade
 from ..stages.upstream_script import Script
+from .tally import answer_word, answered_well
 
 if TYPE_CHECKING:
     from ..stages.cluster import Cluster
@@ -142,7 +143,6 @@ class Course:
     """An answer that takes less meets no timer."""
     conclusions: dict[int, Conclusion | None]
     """By upstream status; ``None`` where it is not plain: retried, or changed on the way back."""
-    well: Callable[[Outcome], bool]
     quiet: Telling
 
     def conclusion(self, status: int) -> Conclusion | None:
@@ -167,7 +167,7 @@ class Course:
         if not stream.proxy.runtime.enabled_percent("upstream.use_retry", 100, world):
             return None
         stream.details = "via_upstream"
-        return _conclusion(stream, response, self.well)
+        return _conclusion(stream, response)
 
     def fresh(self, world: World, state: State, telling: Telling) -> Attempts:
         """Return attempts of a stream of their own, which arrives now."""
@@ -191,10 +191,9 @@ def _copy_stream(old: Stream, world: World, state: State, telling: Telling) -> S
     return stream
 
 
-def _conclusion(stream: Stream, end: Response | LocalReply | Aborted, well: Callable[[Outcome], bool]) -> Conclusion:
+def _conclusion(stream: Stream, end: Response | LocalReply | Aborted) -> Conclusion:
     outcome = _now(conclude(stream, end))
-    word = str(outcome.status) if outcome.status is not None else outcome.closed or "unknown"
-    return Conclusion(word, well(outcome), outcome)
+    return Conclusion(answer_word(outcome), answered_well(outcome), outcome)
 
 
 def find_course(
@@ -204,7 +203,6 @@ def find_course(
     world: World,
     state: State,
     telling: Telling,
-    well: Callable[[Outcome], bool],
 ) -> Course | Conclusion | Question | None:
     """Return the course of a request for which chance has given ``answers`` so far.
 
@@ -213,7 +211,7 @@ def find_course(
     """
     blank = replace(world, chance=_Scripted(answers))
     try:
-        return _find(proxy, request, blank, world, state, telling, well)
+        return _find(proxy, request, blank, world, state, telling)
     except Undecided as undecided:
         return undecided.question
     except NotPlain:
@@ -227,7 +225,6 @@ def _find(
     world: World,
     state: State,
     telling: Telling,
-    well: Callable[[Outcome], bool],
 ) -> Course | Conclusion | None:
     if request.connection.reuse is not None or request.upstream or request.upstream_by_endpoint:
         return None
@@ -246,22 +243,22 @@ def _find(
         return None
     config = _through_filters(stream)
     if not isinstance(config, RouterFilter):
-        return None if config is None else _conclusion(stream, config, well)
+        return None if config is None else _conclusion(stream, config)
     if stream.route is None or not isinstance(stream.route.action, Forward):
         reply = _now(forward(stream, config))
-        return None if isinstance(reply, Recreated) else _conclusion(stream, reply, well)
+        return None if isinstance(reply, Recreated) else _conclusion(stream, reply)
     if "x-envoy-upstream-stream-duration-ms" in stream.headers or OVERRIDE_HOST in stream.facts:
         return None
     stream.state = state  # the breakers' counters are the first thing to be remembered
     attempts = prepare_attempts(stream, stream.route.action, config)
     if isinstance(attempts, LocalReply):
         stream.state = memory
-        return _conclusion(stream, attempts, well)
+        return _conclusion(stream, attempts)
     if not isinstance(attempts, Attempts) or not _is_plain(attempts):
         return None
     stream.world = world
     cluster = attempts.cluster
-    course = Course(request, cluster, config, attempts, _limit_ms(attempts, world), {}, well, telling)
+    course = Course(request, cluster, config, attempts, _limit_ms(attempts, world), {}, telling)
     return course if course.conclusion(200) is not None else None
 
 

@@ -15,7 +15,7 @@ from ..stages.stream import Telling
 from .course import Answer, Conclusion, Course, Question, find_course
 from .fast import Fast
 from .histogram import bucket
-from .tally import Cell, Key, answered_well
+from .tally import Cell, Key
 
 if TYPE_CHECKING:
     from .play import Play
@@ -96,7 +96,7 @@ class Scout:
     def _find(self) -> Player:
         play, index, answers = self._play, self._index, self._answers
         request = play.scenario.traffic[index].request
-        found = find_course(play.proxy, request, answers, play.world, play.state, Telling(False), answered_well)
+        found = find_course(play.proxy, request, answers, play.world, play.state, Telling(False))
         if isinstance(found, Question):
             return Fork(play, index, answers, found)
         if isinstance(found, Conclusion):

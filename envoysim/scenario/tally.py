@@ -14,6 +14,8 @@ from ..model.timeline import Bin, Totals
 from .histogram import bucket, latency, quantiles
 
 NOT_SENT: Final = frozenset({"overflow"})
+NO_FAILURE: Final = frozenset({"close"})
+"""Results in words that are no failure: a TCP upstream has closed after its answer. (HTTP upstreams that do: reset.)"""
 
 
 class Key(NamedTuple):
@@ -118,7 +120,7 @@ class Tally:
         cell.histogram[index] = cell.histogram.get(index, 0) + 1
         cell.sum_ms += took_ms
         cell.max_ms = max(cell.max_ms, took_ms)
-        word = str(outcome.status) if outcome.status is not None else outcome.closed or "unknown"
+        word = answer_word(outcome)
         cell.statuses[word] = cell.statuses.get(word, 0) + 1
         for flag in outcome.response_flags:
             cell.flags[flag] = cell.flags.get(flag, 0) + 1
@@ -128,7 +130,8 @@ class Tally:
             cell.attempts += 1
             arrived = self.endpoint(attempt.cluster, attempt.endpoint)
             arrived.attempts += 1
-            arrived.failures += not attempt.result.isdigit() or int(attempt.result) >= 500
+            result = attempt.result
+            arrived.failures += int(result) >= 500 if result.isdigit() else result not in NO_FAILURE
 
     def roll(self, now_ms: float) -> None:
         """Close the bins that have ended by ``now_ms``."""
@@ -161,10 +164,19 @@ class Tally:
         self.arrivals = 0
 
 
+def answer_word(outcome: Outcome) -> str:
+    """Say in a word what the client got: a status, how the connection was closed, or that it was proxied as TCP."""
+    if outcome.status is not None:
+        return str(outcome.status)
+    return outcome.closed or ("unknown" if outcome.unknown is not None else "tcp")
+
+
 def answered_well(outcome: Outcome) -> bool:
     """Tell whether a request counts as a success: answered below 500, and no gRPC error."""
     status = outcome.status
-    if status is None or status >= 500:
+    if status is None:
+        return outcome.closed is None and outcome.unknown is None  # a TCP connection that was proxied
+    if status >= 500:
         return False
     if status == 200:
         for name, value in (*outcome.headers, *outcome.trailers):

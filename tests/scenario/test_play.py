@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from envoysim.load import load
 from envoysim.model.timeline import Timeline
 
 from .worlds import endpoints, make_dump, make_play, play
@@ -282,3 +283,14 @@ def test_memory_does_not_grow_with_requests(tmp_path: Path) -> None:
 
 def test_endpoints_helper() -> None:
     assert endpoints(2) == ["10.0.0.1:80", "10.0.0.2:80"]
+
+
+def test_tcp_connections_count(tmp_path: Path) -> None:
+    dump = load([str(Path(__file__).parents[2] / "fixtures" / "tcp" / "config_dump.json")])
+    text = "duration: 10s\ntraffic: {request: {connection: {listener: plain, protocol: TCP}}, rate: 100}\n"
+
+    found = play(dump, tmp_path, text)
+
+    assert found.streams[0].statuses == {"tcp": found.requests}
+    assert found.streams[0].success_rate == 1.0
+    assert {cluster.totals.name: cluster.endpoints[0].failures for cluster in found.clusters} == {"blue": 0, "green": 0}
