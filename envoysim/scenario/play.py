@@ -169,11 +169,9 @@ class Play:
     def meet(self, outcome: Outcome) -> None:
         """Watch the clusters that a request was the first to reach."""
         names = {outcome.cluster, *(attempt.cluster for attempt in outcome.attempts)}
-        for name in names - self._clusters:
-            self._clusters.add(name)
-            cluster = self.proxy.cluster(name) if name is not None else None
-            if cluster is not None:
-                self.watch_cluster(cluster.name)
+        self._clusters |= names
+        for name in sorted(name for name in names if name is not None):
+            self.watch_cluster(name)
 
     def watch_cluster(self, name: str) -> None:
         """Watch a cluster, and check its hosts' health from now on."""
