@@ -67,7 +67,8 @@ def _rendered(dump: Dump, found: list[Finding], source: str, options: dict[str, 
         return dump.documents[ref.source].name if ref.source < len(dump.documents) else source
 
     if output == "json":
-        return render.dumps(render.as_json(found, dump.pointer, source, lambda f: _witness(dump, f, source)))
+        proxy = Proxy(dump)
+        return render.dumps(render.as_json(found, dump.pointer, source, lambda f: _witness(proxy, f, source)))
     if output == "sarif":
         from .explain import rules
 
@@ -80,12 +81,12 @@ def _rendered(dump: Dump, found: list[Finding], source: str, options: dict[str, 
     return render.text(found, dump.pointer, source, verbose=options["verbose"], style=style)
 
 
-def _witness(dump: Dump, finding: Finding, source: str) -> dict[str, Any] | None:
+def _witness(proxy: Proxy, finding: Finding, source: str) -> dict[str, Any] | None:
     """The witness with what the simulation says of it."""
     if finding.witness is None:
         return None
     request = finding.witness.request
-    trace = simulate(Proxy(dump), request, World())
+    trace = simulate(proxy, request, World())
     return {
         "command": f"envoysim trace {source} {finding.witness.command}",
         "request": {
@@ -95,7 +96,7 @@ def _witness(dump: Dump, finding: Finding, source: str) -> dict[str, Any] | None
             "path": request.path,
             "headers": [list(h) for h in request.headers],
         },
-        "outcome": outcome_json(trace.outcome, dump.pointer),
+        "outcome": outcome_json(trace.outcome, proxy.dump.pointer),
     }
 
 

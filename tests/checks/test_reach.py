@@ -21,7 +21,7 @@ from envoysim.stages.proxy import Proxy
 from envoysim.stages.route_match import RouteMatch, compile_route_match
 from envoysim.stages.runtime import Runtime
 
-from .healthy import Json, healthy, loaded
+from .healthy import Json, fixture, healthy, loaded
 
 PATHS = ["/" + "".join(p) for n in range(4) for p in itertools.product("ab/", repeat=n)]
 VALUES = ["", "a", "b", "ab", "ba", "A", "c", "bb"]
@@ -145,6 +145,22 @@ def test_the_example_of_a_reachable_route_reaches_it(seed: int) -> None:
         if witness is not None:
             shown += 1
             assert simulate(proxy, witness.request).outcome.route_ref == route.ref, witness.command
+
+    assert shown
+
+
+@pytest.mark.parametrize("name", ["edge", "sidecar", "ingress"])
+def test_the_examples_of_real_routes_reach_them(name: str) -> None:
+    """Of every route that can be reached in the dumps of the real Envoy, less what a TLS redirect takes before."""
+    subject = Subject(loaded(fixture(name)))
+    shown = 0
+    for host in host_reaches(subject):
+        for i, route in enumerate(host.routes):
+            example = host.reachability.decide(i).example
+            witness = host.witness(example, *range(i + 1)) if example is not None else None
+            if witness is not None and not host.host.msg.require_tls:
+                shown += 1
+                assert simulate(subject.proxy, witness.request).outcome.route_ref == route.ref, witness.command
 
     assert shown
 

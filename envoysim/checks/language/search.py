@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from .automaton import DEAD, Automaton
@@ -35,7 +36,7 @@ def find_text(inside: Sequence[Automaton], outside: Sequence[Automaton]) -> str 
             return _told(node, came)
         moves = [(i, automata[i].moves(s)) for i, s in enumerate(node) if s not in (DEAD, DONE)]
         cuts = sorted({0, *(start for _, m in moves for start in m.starts)})
-        for character in _representatives(cuts):
+        for character in _representatives(tuple(cuts)):
             further = list(node)
             for i, move in moves:
                 further[i] = move.targets[bisect_right(move.starts, character) - 1]
@@ -76,7 +77,8 @@ def _accepts(node: tuple[int, ...], automata: Sequence[Automaton], wanted: int) 
     return True
 
 
-def _representatives(cuts: Sequence[int]) -> list[int]:
+@lru_cache(maxsize=2048)
+def _representatives(cuts: tuple[int, ...]) -> list[int]:
     """One character for each piece of the alphabet, the nicest, and the nicest pieces first."""
     best: dict[int, int] = {}
     for rank, code in enumerate(NICE):
