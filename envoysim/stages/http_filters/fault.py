@@ -111,6 +111,8 @@ class Fault(DecoderOnly):
         """Delay, abort, or let pass."""
         fault = overrides[-1] if overrides else self
         assert isinstance(fault, Fault)
+        if fault.abort is fault.delay is fault.rate_limit is None and not fault._is_limited:
+            return None  # a mesh has the filter everywhere, for routes with faults of their own
         if not fault._concerns(stream):
             return None
         fault._note_rate_limit(stream)
@@ -122,6 +124,10 @@ class Fault(DecoderOnly):
             return None
         fault._end(stream)
         return fault._aborted(stream, reply, self.name)
+
+    @property
+    def _is_limited(self) -> bool:
+        return bool(self.upstream_cluster or self.headers or self.downstream_nodes)
 
     def _concerns(self, stream: Stream) -> bool:
         telling = stream.telling

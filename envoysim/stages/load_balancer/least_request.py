@@ -50,6 +50,8 @@ class LeastRequestBalancer(ZoneAware):
         if self._policy.full_scan:
             least = min(active)
             return [1.0 if own == least else 0.0 for own in active]
+        if active.count(active[0]) == count:
+            return [1.0 / count] * count
         choices, shares = self._policy.choice_count, []
         for own in active:
             at_least = sum(1 for other in active if other >= own)
