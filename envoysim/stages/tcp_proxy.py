@@ -168,7 +168,7 @@ def _choose_cluster(config: TcpProxy, context: Context) -> tuple[str, dict[str, 
     stated = context.connection.filter_state.get(CLUSTER_STATE)
     if isinstance(stated, str):
         context.telling.step(STAGE, config.ref, "cluster `{}` from the filter state", stated)
-        return stated, {}
+        return stated, config.metadata_match
     context.telling.step(STAGE, config.ref.at("cluster"), "cluster `{}`", config.cluster)
     return config.cluster, config.metadata_match
 

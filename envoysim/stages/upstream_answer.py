@@ -63,6 +63,7 @@ def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response
         headers.items += [("content-type", "application/grpc"), ("grpc-status", str(behaviour.grpc_status))]
         body = ""
     method, upgrade = stream.headers.get(":method"), _upgrade(stream)
+    announced = "" if status in (204, 304) else body
     if method == "HEAD" or status in (204, 304):
         body = ""
     if body == ECHO and (method == "CONNECT" or status == 101 or (upgrade and protocol != H1)):
@@ -78,8 +79,10 @@ def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response
             kept = tuple(p for p in headers.items if p[0] != "content-length")
             return LocalReply(status, "websocket_handshake_unsuccessful", headers=kept)
         headers.remove("upgrade")
-    if protocol != "HTTP/2" and body and body != ECHO and "content-length" not in headers and not behaviour.trailers:
-        headers.items.append(("content-length", str(len(body.encode()))))
+    announced = announced if method == "HEAD" else body
+    framed = protocol != "HTTP/2" and not behaviour.trailers and "content-length" not in headers
+    if framed and announced and announced != ECHO:
+        headers.items.append(("content-length", str(len(announced.encode()))))
     trailers = HeaderMap([(n.lower(), v) for n, v in behaviour.trailers]) if behaviour.trailers else None
     return Response(status, headers, body, trailers, cut=behaviour.action in ("partial", "stall"))
 

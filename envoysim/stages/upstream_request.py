@@ -35,8 +35,7 @@ NEVER: Final = math.inf
 
 NOT_LISTED: Final = frozenset({"host", "content-length", "transfer-encoding"})
 CLOCK_HEADERS: Final = frozenset({"x-envoy-expected-rq-timeout-ms", "grpc-timeout"})
-"""Headers of retries whose value depends on the time that has passed; the client's own grpc-timeout does not."""
-GRPC: Final = frozenset({"grpc-timeout"})
+"""Headers of retries whose value depends on the time that has passed."""
 NOT_LISTED_H2: Final = NOT_LISTED | {"connection", "upgrade", "keep-alive", "proxy-connection"}
 
 
@@ -187,8 +186,7 @@ class UpstreamRequest:
         hidden = NOT_LISTED if protocol == H1 else NOT_LISTED_H2
         sent: Pairs = tuple([p for p in headers.items if p[0][0] != ":" and p[0] not in hidden])
         if self.number > 1:
-            clock = CLOCK_HEADERS if self.exchange.forward.max_grpc_timeout_ms is not None else CLOCK_HEADERS - GRPC
-            sent = tuple([(n, "*") if n in clock else (n, v) for n, v in sent])
+            sent = tuple([(n, "*") if n in CLOCK_HEADERS else (n, v) for n, v in sent])
         upgraded = protocol != H1 and bool(stream.upgrade) and "upgrade" in first
         self.record = Attempt(
             self.cluster.name,

@@ -347,9 +347,6 @@ class _H2Answers:
     def _reply(self, stream: int, method: str, behaviour: Behaviour) -> None:
         action, connection = behaviour.action, self.connection
         status, answer, content = answer_headers(behaviour)
-        if behaviour.grpc_status is None and not any(n.lower() == "content-length" for n, _ in answer):
-            extra = 10 if action in ("partial", "stall") else 0
-            answer = [*answer, ("content-length", str(len(content) + extra))]
         sent = [(":status", str(status)), *((n.lower(), v) for n, v in answer)]
         head_only = method == "HEAD" or (not content and not behaviour.trailers)
         connection.send_headers(stream, sent, end_stream=head_only and action not in ("partial", "stall"))

@@ -27,8 +27,6 @@ def _weighted(bench: Bench) -> Json:
     clusters: Json = {"clusters": entries}
     if bench.chance(0.2):
         clusters["header_name"] = "x-b"
-    if bench.chance(0.2):
-        clusters["use_hash_policy"] = True
     return {"weighted_clusters": clusters}
 
 
@@ -37,8 +35,6 @@ def _action(bench: Bench) -> Json:
     action: Json = {}
     if kind == "weighted":
         action = _weighted(bench)
-        if action["weighted_clusters"].get("use_hash_policy"):
-            action["hash_policy"] = [{"header": {"header_name": "x-c"}}]
     elif kind == "header":
         action = {"cluster_header": bench.one("x-a", "x-b")}
     if bench.chance(0.3):

@@ -35,7 +35,7 @@ def _endpoint(bench: Bench, name: str) -> Json:
     if bench.chance(0.3):
         metadata["version"] = bench.one("1", "2")
     if bench.chance(0.3):
-        metadata["hash_key"] = bench.one("h1", "h2", "h3", "h4")
+        metadata["hash_key"] = f"h{len(bench.cluster_of)}"  # of equal keys, which host is met first is not said
     fields["metadata"] = {"filter_metadata": {"envoy.lb": metadata}}
     made = bench.endpoint(name, **fields)
     made["endpoint"]["hostname"] = bench.one("one.host", "two.host")

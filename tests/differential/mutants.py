@@ -42,10 +42,12 @@ MUTANTS: Final[dict[str, Mutant]] = {
         "in sorted(self._index.candidates(path, template_path, headers, connect=is_connect(headers)), reverse=True):",
     ),
     "domains are compared without the port": Mutant(
-        STAGES + "domains", "self._exact.get(host)", 'self._exact.get(host.partition(":")[0])'
+        STAGES + "domains", "owner = self._exact.get(host)\n", 'owner = self._exact.get(host.partition(":")[0])\n'
     ),
     "the shortest wildcard domain wins": Mutant(
-        STAGES + "domains", "for length, table in self._suffixes:", "for length, table in reversed(self._suffixes):"
+        STAGES + "domains",
+        "for length, table in self._suffixes:\n            if length < size",
+        "for length, table in reversed(self._suffixes):\n            if length < size",
     ),
     "filter chains fall back to those without names": Mutant(
         STAGES + "filter_chain_tree",
