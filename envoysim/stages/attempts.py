@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 from ..model.reply import Aborted, LocalReply, Response
@@ -16,13 +17,7 @@ from .internal_redirect import Recreated, follow_redirect
 from .load_balancer import Host, NoHost, Unknown
 from .retry_state import LIMIT_EXCEEDED, NO, OVERFLOW, WITH_BACKOFF, YES, RetryState, spend_retry
 from .route_action import finalize_response
-from .timeouts import (
-    MANAGERS_OWN,
-    UPSTREAM_MAX_DURATION,
-    StreamTimers,
-    set_timeout_headers,
-    timeout_reply,
-)
+from .timeouts import MANAGERS_OWN, UPSTREAM_MAX_DURATION, StreamTimers, set_timeout_headers, timeout_reply
 from .upstream_request import UpstreamRequest
 
 NEVER: Final = math.inf
@@ -378,12 +373,7 @@ class Attempts:
             return response
         if reply.details in MANAGERS_OWN:
             return reply  # without the router's headers
-        extra = self._reply_headers()
-        if not extra:
-            return reply
-        return LocalReply(
-            reply.status, reply.details, reply.body, reply.flags, reply.headers + extra, reply.grpc_status
-        )
+        return replace(reply, headers=reply.headers + self._reply_headers())
 
     def _reply_headers(self) -> tuple[tuple[str, str], ...]:
         if not self.forward.include_attempt_count_in_response:
