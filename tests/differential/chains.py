@@ -119,3 +119,38 @@ def make(bench: Bench) -> None:
             proxy_protocol=ProxyProtocol(source, target),
             protocol="HTTP/2" if h2 else "HTTP/1.1",
         )
+
+
+def make_criteria(bench: Bench) -> None:
+    """What the order of criteria decides: the longest range, the name before the transport, the client's protocols."""
+    criteria: dict[str, Json] = {
+        "wide": {"prefix_ranges": [{"address_prefix": "10.0.0.0", "prefix_len": 8}]},
+        "narrow": {"prefix_ranges": [{"address_prefix": "10.0.0.0", "prefix_len": 24}]},
+        "named": {"server_names": ["foo.com"], "transport_protocol": "raw_buffer"},
+        "h1": {"destination_port": 443, "application_protocols": ["http/1.1"]},
+        "h2": {"destination_port": 443, "application_protocols": ["h2"]},
+        "rest": {},
+    }
+    chains = []
+    for name, match in criteria.items():
+        body = {"inline_string": name}
+        direct = {"name": f"of-{name}", "match": {"prefix": "/"}, "direct_response": {"status": 200, "body": body}}
+        table = {"name": f"rc-{name}", "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [direct]}]}
+        chain: Json = {"name": name, "filter_chain_match": match, "filters": [hcm(table)]}
+        if name in ("h1", "h2"):
+            chain["transport_socket"] = downstream_tls("h2", "http/1.1")
+        chains.append(chain)
+    destination = bench.listener(chains, listener_filters=[PROXY_PROTOCOL, TLS_INSPECTOR])
+    for ip, port, hello in (
+        ("10.0.0.5", 80, None),
+        ("10.9.0.5", 80, None),
+        ("192.168.0.1", 80, None),
+        ("192.168.0.1", 80, Tls("foo.com", ("http/1.1",))),
+        ("192.168.0.1", 443, Tls("bar.org", ("h2", "http/1.1"))),
+        ("192.168.0.1", 443, Tls("bar.org", ("http/1.1", "h2"))),
+        ("192.168.0.1", 443, Tls("bar.org", ())),
+    ):
+        protocol = "HTTP/2" if hello is not None and hello.alpn[:1] == ("h2",) else "HTTP/1.1"
+        bench.send(
+            destination, tls=hello, proxy_protocol=ProxyProtocol("1.2.3.4:1000", f"{ip}:{port}"), protocol=protocol
+        )

@@ -93,7 +93,6 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "query parameters may be missing": Mutant(
         MATCH + "query_parameter_matcher", "return value is not None and (", "return value is None or ("
     ),
-    "exact paths are prefixes": Mutant(MATCH + "path_matcher", "return path == text", "return path.startswith(text)"),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from envoysim.verify.ports import free_ports
 
-from . import actions, balancing, chains, failures, more_filters, tcp
+from . import actions, balancing, by_hand, chains, failures, more_filters, tcp
 from .build import Bench
 from .generate import Case, make_case
 
@@ -16,12 +16,15 @@ MAKERS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "actions": actions.make,
     "balancing": balancing.make,
     "chains": chains.make,
+    "by_hand": by_hand.make,
+    "criteria": chains.make_criteria,
     "failures": failures.make,
     "filters": more_filters.make,
     "tcp": tcp.make,
     "upgrades": actions.make_upgrades,
 }
-THEMES: Final = ("routes", *MAKERS)
+THEMES: Final = ("routes", *(theme for theme in MAKERS if theme not in ("by_hand", "criteria")))
+"""Those that chance makes; the others are one case each, made by hand."""
 
 
 def make(seed: int, themes: tuple[str, ...] = THEMES) -> Case:
