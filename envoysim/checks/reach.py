@@ -23,6 +23,8 @@ from .route_condition import CONNECT, PATH, Condition, Literal, Value, single_va
 
 MOST_BOXES: Final = 3000
 MOST_BLOCKERS_TRIED: Final = 8
+METHODS: Final = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
+"""What an example's method should be: HTTP/1 codecs refuse the ones they do not know."""
 _CONTROL: Final = r"\x00-\x20\x7f"
 _UNIVERSES: Final = {
     "method": texts("regex", r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"),
@@ -224,7 +226,7 @@ def _solve(dimension: str, literals: frozenset[Literal], paths: Paths | None) ->
 def _found(inside: Sequence[Texts], outside: Sequence[Texts], universe: Texts) -> str | Nothing:
     """Try the texts of the conditions themselves, then ask the automata."""
     guesses = [x.text for x in inside if x.kind not in ("regex", "numbers", "before query")]
-    for guess in guesses or ["GET" if universe is _UNIVERSES["method"] else "example.com"]:
+    for guess in (*guesses, *(METHODS if universe is _UNIVERSES["method"] else () if guesses else ("example.com",))):
         if universe.has(guess) and all(x.has(guess) for x in inside) and not any(x.has(guess) for x in outside):
             return guess
     text = find_text([universe.automaton, *(x.automaton for x in inside)], [x.automaton for x in outside])
