@@ -5,7 +5,6 @@ Everything that had to be assumed on the way is said, so that an answer can be d
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Sequence
 
@@ -104,6 +103,8 @@ def listeners(dump: Dump) -> list[Bound]:
 def _by_name(bound: Sequence[Bound], name: str, host: str, port: int, address: str | None) -> Entry:
     found = next((b for b in bound if b.name == name), None)
     if found is None:
+        import difflib
+
         close = difflib.get_close_matches(name, [b.name for b in bound], n=1)
         hint = f"did you mean `{close[0]}`?" if close else "listeners: " + _names(bound)
         raise OptionError(f"unknown listener `{name}`", help=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,6 +45,8 @@ def _action(what: str, word: str) -> Behaviour:
         return Behaviour(grpc_status=int(what[5:]))
     if what in ACTIONS:
         return Behaviour(action=what)  # type: ignore[arg-type]  # one of the literal's words
+    import difflib
+
     close = difflib.get_close_matches(what, ACTIONS, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"a status, `grpc N`, or one of {', '.join(ACTIONS)}"
     raise OptionError(f"malformed `--upstream {word}`: unknown behaviour `{what}`", help=hint)

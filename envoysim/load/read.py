@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 import zlib
@@ -70,6 +69,8 @@ def _similar(path: Path) -> str | None:
 def _decompressed(name: str, data: bytes) -> bytes:
     try:
         if data[:2] == b"\x1f\x8b":
+            import gzip
+
             return gzip.decompress(data)
         if data[:4] == b"\x28\xb5\x2f\xfd":
             try:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from .lazy import Node
 from .resource import Resource
 
-BATCH: Final = 256
+BATCH: Final = 64
 """How many names are read at a time."""
 
 Make: TypeAlias = Callable[[int, Node], Iterator[Resource]]

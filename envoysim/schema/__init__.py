@@ -1,7 +1,7 @@
 """Envoy's protobuf messages: a private descriptor pool, and access to what ``Any`` holds.
 
-The pool is loaded on first use from ``descriptors.binpb`` (made when the package is built, see ``build_schema.py``). It
-is private, so that other Envoy protos in the process do not clash.
+The pool is filled on first use, message by message, from ``descriptors.binpb`` (made when the package is built, see
+``build_schema.py``). It is private, so that other Envoy protos in the process do not clash.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from .descriptor_files import DescriptorFiles
 
 Msg: TypeAlias = Any
 """A protobuf (upb) message; its fields are dynamic."""
@@ -21,32 +23,13 @@ DESCRIPTORS = Path(__file__).with_name("descriptors.binpb")
 
 
 @cache
+def _files() -> DescriptorFiles:
+    return DescriptorFiles(DESCRIPTORS.read_bytes())
+
+
 def pool() -> Any:
-    """Return the private DescriptorPool."""
-    from google.protobuf import descriptor_pool
-
-    found = descriptor_pool.DescriptorPool()
-    for file in _file_bytes(DESCRIPTORS.read_bytes()):
-        found.AddSerializedFile(file)
-    return found
-
-
-def _file_bytes(data: bytes) -> list[bytes]:
-    """Split a FileDescriptorSet into its serialized files without parsing them (field 1, length-delimited)."""
-    found, position = [], 0
-    while position < len(data):
-        position += 1  # the tag: 0x0a
-        length = shift = 0
-        while True:
-            byte = data[position]
-            position += 1
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        found.append(data[position : position + length])
-        position += length
-    return found
+    """Return the private DescriptorPool with every message in it."""
+    return _files().all()
 
 
 @cache
@@ -54,7 +37,7 @@ def message_class(full_name: str) -> Any:
     """Return the class of ``full_name``; raises KeyError for a name the schema does not have."""
     from google.protobuf import message_factory
 
-    return message_factory.GetMessageClass(pool().FindMessageTypeByName(full_name))
+    return message_factory.GetMessageClass(_files().message_type(full_name))
 
 
 @cache
@@ -104,7 +87,7 @@ def struct_value(any_msg: Msg) -> dict[str, Any] | None:
 
 @cache
 def _enum_names(full_name: str, field: str) -> dict[int, str]:
-    enum = pool().FindMessageTypeByName(full_name).fields_by_name[field].enum_type
+    enum = _files().message_type(full_name).fields_by_name[field].enum_type
     return {value.number: value.name for value in reversed(enum.values)}
 
 

@@ -7,7 +7,6 @@ then ``*``. A wildcard stands for at least one character. Position in the list n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from ..match.string_matcher import ascii_lower
@@ -106,5 +105,7 @@ class DomainIndex:
             if host in (suffix := next((s for s in table if s in (host, "." + host)), ""), suffix[1:]) and suffix:
                 yield table[suffix], f": `*` stands for at least one character ({length + 1} wanted)"
                 return
+        from difflib import get_close_matches
+
         for close in get_close_matches(host, self._exact, n=3, cutoff=0.7):
             yield self._exact[close], " (nearest miss)"

@@ -7,16 +7,21 @@ Follows ``locality_wrr.cc`` and ``ZoneAwareLoadBalancerBase`` in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from ...lazy_dataclass import dataclass
 from .host_set import HostGroup, HostSet
 from .policy import LocalityConfig
 from .schedule import Turns
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 
 def effective_weights(host_set: HostSet, *, degraded: bool) -> tuple[Fraction, ...]:
     """Return each locality's weight, cut by how available it is (``effectiveLocalityWeight``)."""
+    from fractions import Fraction  # few clusters have weights
+
     weights = []
     for group, weight in zip(host_set.localities, host_set.weights, strict=True):
         eligible = len(group.hosts) - len(group.excluded)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ...model.chance import Chance
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MAX_PERIOD: Final = 2048
 """Longer schedules are not laid out: their first pick is drawn, the next ones follow from their deadlines."""
@@ -42,6 +44,8 @@ class Seed:
 
 def whole_weights(weights: Sequence[float | Fraction]) -> tuple[int, ...]:
     """Return the smallest whole numbers in the same proportion."""
+    from fractions import Fraction  # few clusters have weights
+
     exact = [weight if isinstance(weight, Fraction) else Fraction(weight) for weight in weights]
     common = math.lcm(*(weight.denominator for weight in exact))
     whole = [int(weight * common) for weight in exact]
