@@ -15,6 +15,7 @@ from ...load.retired import EXTENSIONS, OLD_NAMES
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response
 from ...schema import Msg, any_type, new, unpack
+from ..attempts import CLIENT_LEFT
 from ..cluster_specifier import CLUSTER_CHOICE
 from ..internal_redirect import Recreated
 from ..local_reply import make_local_response
@@ -39,6 +40,8 @@ ACTIVE: Final = "http_filters"
 """``Stream.facts`` key: the ``Active`` filters of the request."""
 
 End = LocalReply | Response | Aborted | Recreated
+Verdict = LocalReply | Response | Aborted | None
+"""What a filter that took time has decided; ``None`` lets the request go on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,11 +229,11 @@ def decode_through_filters(stream: Stream) -> Story[End]:
             continue
         end: LocalReply | Aborted | Response | None
         if isinstance(verdict, Pause):
-            end = yield from _hold(stream, verdict)
+            end = yield from _while_client_waits(stream, _hold(stream, verdict))
         elif isinstance(verdict, LocalReply | Response | Aborted):
             end = verdict
         else:
-            end = yield from verdict
+            end = yield from _while_client_waits(stream, verdict)
             stream.telling.now_ms = stream.state.now_ms
         if end is not None:
             if isinstance(end, Response):
@@ -238,6 +241,25 @@ def decode_through_filters(stream: Stream) -> Story[End]:
             return end
     stream.telling.note(entries[-1].ref if entries else None, "the filter chain has no router: nothing answers")
     return Aborted("eof")
+
+
+def _while_client_waits(stream: Stream, story: Story[Verdict]) -> Story[Verdict]:
+    """Let a filter take its time; the client may leave before it is done."""
+    leaves_ms = stream.start_ms + stream.world.patience_ms
+    if leaves_ms == math.inf:
+        return (yield from story)
+    while True:
+        try:
+            due_ms = next(story)
+        except StopIteration as done:
+            end: Verdict = done.value
+            return end
+        if due_ms >= leaves_ms:
+            yield max(leaves_ms, stream.state.now_ms)
+            story.close()
+            stream.cluster = known_cluster(stream)
+            return CLIENT_LEFT
+        yield due_ms
 
 
 def chain_of(stream: Stream) -> HttpFilterChain:
