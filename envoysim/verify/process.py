@@ -125,7 +125,9 @@ def _reason(log: str) -> str:
         return lines[-1][:500] if lines else "no output"
     message = lines[starts[-1] :]
     reasons = [line.removeprefix(": ") for line in message if line.startswith(": ")]
-    return (reasons[-1] if reasons else message[0].rsplit("] ", 1)[-1])[:500]
+    text = reasons[-1] if reasons else message[0].rsplit("] ", 1)[-1]
+    text = text.partition("goo.gle/")[0].removesuffix("'").removesuffix("initializing config ")
+    return text.removeprefix("error ").strip("` :")[:500]
 
 
 def _socket(port: int) -> dict[str, Any]:
