@@ -127,6 +127,7 @@ class ScriptedUpstreams:
                 sock, _ = listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a body must not wait for its head's ACK
             self._open.add(sock)
             threading.Thread(target=self._serve, args=(sock, endpoint), daemon=True).start()
 
