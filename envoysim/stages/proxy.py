@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 class Proxy:
     """A compiled dump. Everything in it is immutable; what changes lives in ``State``."""
 
-    def __init__(
-        self, dump: Dump, runtime: Mapping[str, str] | None = None, local_address: str | None = None
-    ) -> None:
+    def __init__(self, dump: Dump, runtime: Mapping[str, str] | None = None, local_address: str | None = None) -> None:
         self.dump = dump
         self._local_address = local_address
         self._overrides = dict(runtime or {})

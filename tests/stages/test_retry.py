@@ -157,9 +157,7 @@ def test_back_off_is_below_the_interval() -> None:
     assert all(0 <= retry.back_off_ms(Sampled(seed)) < 3 for seed in range(20))
 
 
-@pytest.mark.parametrize(
-    ("value", "low", "high"), [("2", 2000, 3000), ("400", 0, 25), ("soon", 0, 25), ("0", 0, 25)]
-)
+@pytest.mark.parametrize(("value", "low", "high"), [("2", 2000, 3000), ("400", 0, 25), ("soon", 0, 25), ("0", 0, 25)])
 def test_reset_headers_decide_the_back_off(value: str, low: float, high: float) -> None:
     retry = state("5xx", rate_limited_retry_back_off={"reset_headers": [{"name": "Retry-After"}]})
     retry.note_reset_header(HeaderMap([("retry-after", value)]), 0.0)
@@ -177,8 +175,7 @@ def test_host_predicates_are_compiled() -> None:
         {
             "name": "m",
             "typed_config": {
-                "@type": "type.googleapis.com/"
-                "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig",
+                "@type": "type.googleapis.com/envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig",
                 "metadata_match": {"filter_metadata": {"envoy.lb": {"old": True}}},
             },
         },

@@ -105,9 +105,7 @@ def validated(*sans: dict[str, object], ca: str = ORACLE_CA) -> dict[str, object
 
 DECLARED = Upstream(tls=True)
 NO_TEXT = VERIFY_FAILED + ":TLS_error_end"
-WRONG_SAN = (
-    VERIFY_FAILED + ":verify cert failed: SAN matcher, certificate SANs are [*.lab, oracle.lab]:TLS_error_end"
-)
+WRONG_SAN = VERIFY_FAILED + ":verify cert failed: SAN matcher, certificate SANs are [*.lab, oracle.lab]:TLS_error_end"
 DNS_LAB = {"san_type": "DNS", "matcher": {"exact": "a.lab"}}
 URI = {"san_type": "URI", "matcher": {"exact": "*.lab"}}
 

@@ -54,7 +54,8 @@ def test_a_refused_configuration_names_the_reason() -> None:
     (port,) = free_ports(1)
     bad = {"static_resources": {"clusters": [{"name": "c", "type": "STATIC", "connect_timeout": "-1s"}]}}
 
-    with pytest.raises(EnvoyFailed, match=r"refused the configuration: Invalid duration: Expected positive duration$"), run_envoy(binary, bad, port):
+    reason = r"refused the configuration: Invalid duration: Expected positive duration$"
+    with pytest.raises(EnvoyFailed, match=reason), run_envoy(binary, bad, port):
         pass
 
 
