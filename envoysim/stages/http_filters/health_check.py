@@ -51,7 +51,7 @@ class HealthCheck:
         for matcher in self.headers:
             if not matcher.matches(stream.headers):
                 return None
-        stream.facts[self.key] = True
+        stream.facts[self.key] = stream.facts["health_check"] = True
         telling = stream.telling
         cached = self._cached(stream)
         if self.pass_through and cached is None:
