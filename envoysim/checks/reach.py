@@ -226,7 +226,8 @@ def _solve(dimension: str, literals: frozenset[Literal], paths: Paths | None) ->
 def _found(inside: Sequence[Texts], outside: Sequence[Texts], universe: Texts) -> str | Nothing:
     """Try the texts of the conditions themselves, then ask the automata."""
     guesses: list[str] = [x.text for x in inside if x.kind not in ("regex", "numbers", "before query")]
-    for guess in (*guesses, *(METHODS if universe is _UNIVERSES["method"] else () if guesses else ("example.com",))):
+    usual: tuple[str, ...] = METHODS if universe is _UNIVERSES["method"] else () if guesses else ("example.com",)
+    for guess in (*guesses, *usual):
         if universe.has(guess) and all(x.has(guess) for x in inside) and not any(x.has(guess) for x in outside):
             return guess
     text = find_text([universe.automaton, *(x.automaton for x in inside)], [x.automaton for x in outside])
