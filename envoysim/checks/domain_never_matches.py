@@ -11,7 +11,8 @@ an ordinary character.
 `domains: ["https://shop.example"]` or `domains: ["api.*.example.com"]`.
 
 ## When it is harmless
-The virtual host is meant to be out of use.
+The virtual host is meant to be out of use, or it has the domain once more without the port (`api.*` beside
+`api.*:8080`, as Consul writes it): that one takes the hosts with every port, and the finding is an info.
 
 ## Fix
 Write the bare host name, with a wildcard only as the first or last character.
@@ -40,11 +41,14 @@ def find(subject: Subject) -> Iterator[Finding]:
             inner = "*" in domain[1:-1] or (len(domain) > 1 and domain[0] == domain[-1] == "*")
             bad = next((c for c in IMPOSSIBLE if c in domain), "*" if inner else None)
             if bad is not None:
+                wide = domain.rpartition(":")[0]
+                covered = wide.endswith("*") and wide in host.msg.domains
+                end = f"; `{wide}` takes its hosts, with any port" if covered else ""
                 yield CHECK.finding(
                     host.ref.at("domains", i),
-                    f"domain `{domain}` of virtual host `{host.msg.name}` can never equal a Host "
-                    f"header: `{bad}` is not "
-                    "part of one",
+                    f"domain `{domain}` of virtual host `{host.msg.name}` is no client's Host header: `{bad}` is not "
+                    f"part of one{end}",
+                    severity="info" if covered else None,
                 )
 
 

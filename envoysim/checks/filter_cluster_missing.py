@@ -6,7 +6,7 @@ is not in the dump.
 
 ## Why it matters
 The call fails at once. External authorization then answers 403 (`ext_authz_error`, flag `UAEX`) unless it fails
-open; a rate limit lets everything pass; JWTs cannot be verified: 401.
+open; a rate limit lets everything pass unless `failure_mode_deny` is set; JWTs cannot be verified: 401.
 
 ## Example
 `envoy_grpc: {cluster_name: ext-authz}` without such a cluster.
@@ -42,7 +42,6 @@ PLACES = {
     "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor": (("grpc_service", "envoy_grpc", "cluster_name"),),
 }
 JWT = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
-ENDS = {"ExtAuthz": "403 UAEX ext_authz_error (or let pass)", "RateLimit": "no limit", "ExternalProcessor": "500"}
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -55,12 +54,11 @@ def find(subject: Subject) -> Iterator[Finding]:
         for path in PLACES.get(item.type_name, ()):
             name = _at(item.config, path)
             if name and name not in subject.dump.clusters:
-                kind = item.type_name.rsplit(".", 1)[-1]
                 yield CHECK.finding(
                     item.ref.at(*path),
                     f"filter `{item.name}` of listener `{item.manager.listener.name}` calls cluster "
                     f"`{name}`, which does "
-                    f"not exist: {ENDS[kind]}",
+                    f"not exist: {_end(item.config, item.type_name)}",
                     witness=witness(item.manager, served_authority(subject, item.manager)),
                 )
         if item.type_name == JWT:
@@ -71,6 +69,16 @@ def find(subject: Subject) -> Iterator[Finding]:
                         item.ref.at("providers", provider, "remote_jwks", "http_uri", "cluster"),
                         f"JWT provider `{provider}` fetches its keys from cluster `{name}`, which does not exist: 401",
                     )
+
+
+def _end(config: Msg, type_name: str) -> str:
+    code = config.status_on_error.code
+    if type_name.endswith(".RateLimit"):
+        denied = f"{code or 500} RLSE rate_limiter_error where rate_limits ask it"
+        return denied if config.failure_mode_deny else "no limit"
+    if config.failure_mode_allow:
+        return "requests pass without it"
+    return f"{code or 403} UAEX ext_authz_error" if type_name.endswith(".ExtAuthz") else str(code or 500)
 
 
 def _at(config: Msg, path: tuple[str, ...]) -> str:

@@ -12,7 +12,8 @@ to another chain.
 `filter_chain_match: {server_names: [shop.example]}` and no listener filter.
 
 ## When it is harmless
-The server name comes from another listener filter (PROXY protocol TLVs, QUIC).
+The server name comes from elsewhere. Nothing is reported for QUIC, nor where a listener filter stands that is not
+Envoy's own: a dynamic module may set it.
 
 ## Fix
 Add the listener filter envoy.filters.listener.tls_inspector.
@@ -31,7 +32,8 @@ from ..schema import Msg, any_type
 from .base import Check
 from .subject import Subject
 
-INSPECTOR = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+LISTENER_FILTER = "envoy.extensions.filters.listener."
+READ_NO_HELLO = ("http_inspector", "local_ratelimit", "original_dst", "original_src", "proxy_protocol")
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -54,7 +56,11 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 def _inspected(listener: Msg) -> bool:
     filters = listener.listener_filters
-    return any(f.WhichOneof("config_type") != "typed_config" or any_type(f.typed_config) == INSPECTOR for f in filters)
+    silent = [LISTENER_FILTER + name + ".v3." for name in READ_NO_HELLO]
+    return any(
+        f.WhichOneof("config_type") != "typed_config" or not any_type(f.typed_config).startswith(tuple(silent))
+        for f in filters
+    )
 
 
 CHECK = Check(
