@@ -9,8 +9,6 @@ from ..model.ref import Ref
 from ..schema import Msg
 from .subject import RouteItem, Subject
 
-SIDES = ("request", "response")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Level:

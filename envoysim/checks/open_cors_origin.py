@@ -31,7 +31,6 @@ from .filter_walk import per_filter_messages
 from .subject import Subject
 
 POLICY = "envoy.extensions.filters.http.cors.v3.CorsPolicy"
-STRANGER = ".stranger.test"
 
 
 def find(subject: Subject) -> Iterator[Finding]:

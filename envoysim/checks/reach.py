@@ -99,13 +99,6 @@ class Reachability:
             box = None if box is None else self._narrowed(box, literal)
         return None if box is None else self._values(box)
 
-    def within(self, inner: int, outer: int) -> bool:
-        """Tell whether a route takes nothing that another does not take too."""
-        box = self._box(self._conditions[inner])
-        if box is None:
-            return True
-        return all(self._narrowed(box, literal.negation) is None for literal in self._conditions[outer].literals)
-
     def decide(self, position: int) -> Reach:
         """Say whether a request can reach the route at ``position`` past all before it."""
         mine = self._conditions[position]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from ..contract import upstreams_from_json
-from ..errors import OptionError, RequestError, ScenarioError
+from ..errors import OptionError, ScenarioError
 from ..load import load
 from ..load.dump import Dump
 from ..model.behaviour import Upstream
@@ -103,11 +103,6 @@ def make_world(
         explain=explain,
         patience_ms=math.inf if patience_ms is None else patience_ms,
     )
-
-
-def refuse(error: RequestError) -> None:
-    """Say on stderr that one line could not be used."""
-    click.echo(f"envoysim: {error}", err=True)
 
 
 def progress(items: Iterable[T], label: str, total: int) -> Iterator[T]:

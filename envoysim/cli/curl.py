@@ -53,7 +53,6 @@ class CurlRequest:
     body: str
     address: str | None
     """The IP to connect to, where the URL or --resolve says it."""
-    explicit_port: bool
 
 
 def refuse_meaningless(arguments: Sequence[str]) -> None:
@@ -78,7 +77,7 @@ def parse_curl(
     cookie: str | None = None,
 ) -> CurlRequest:
     """Turn curl's words into a request; raises RequestError or OptionError with what is wrong."""
-    scheme, host, port, path, authority, explicit = _split_url(url)
+    scheme, host, port, path, authority = _split_url(url)
     pairs, authority_header = _headers(headers)
     body = "&".join(_data(item) for item in data)
     names = {name for name, _ in pairs}
@@ -102,11 +101,10 @@ def parse_curl(
         headers=tuple(pairs),
         body=body,
         address=_address(host, port, resolve),
-        explicit_port=explicit,
     )
 
 
-def _split_url(url: str) -> tuple[str, str, int, str, str, bool]:
+def _split_url(url: str) -> tuple[str, str, int, str, str]:
     if "://" not in url:
         url = "http://" + url
     try:
@@ -127,7 +125,7 @@ def _split_url(url: str) -> tuple[str, str, int, str, str, bool]:
         shown = parts.netloc.rpartition("@")[2].rstrip(":")
     authority = shown if port in (None, default) else f"{shown}:{port}"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return parts.scheme, host, default if port is None else port, path, authority, port is not None
+    return parts.scheme, host, default if port is None else port, path, authority
 
 
 def _headers(lines: Sequence[str]) -> tuple[list[tuple[str, str]], str | None]:

@@ -112,10 +112,6 @@ class HeaderMap:
                 return len(items) - len(self.items)
         return 0
 
-    def remove_prefix(self, prefix: str) -> None:
-        """Drop every header whose name starts with ``prefix``."""
-        self.items = [p for p in self.items if not p[0].startswith(prefix)]
-
     def copy(self) -> HeaderMap:
         """Return an independent copy."""
         return type(self)(self.items)

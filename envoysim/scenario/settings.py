@@ -75,7 +75,6 @@ class Capacity:
     when_full: int = 503
 
 
-HealthWord = Literal["leave", "draining", "unhealthy", "degraded", "healthy"]
 State = Literal["", "hang", "refuse", "connect_timeout", "leave", "draining", "unhealthy", "degraded", "healthy"]
 
 

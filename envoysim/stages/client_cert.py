@@ -24,8 +24,8 @@ class ForwardClientCert:
     subject: bool = False
     uri: bool = False
     dns: bool = False
-    unknown_details: bool = False
-    """Certificate, chain or issuer are wanted: a simulated client has none."""
+    whole: bool = False
+    """The certificate or its chain are wanted too (``Cert``, ``Chain``)."""
 
 
 def compile_forward_client_cert(msg: Msg, ref: Ref) -> ForwardClientCert:
@@ -56,7 +56,8 @@ def forward_client_cert(stream: Stream, first: Mapping[str, str]) -> None:
         return
     if config.mode == "FORWARD_ONLY":
         return
-    stream.telling.note(config.ref, f"`{NAME}`: By and Hash of a simulated certificate are not known")
+    unknown = "By, Hash, Cert and Chain" if config.whole else "By and Hash"
+    stream.telling.note(config.ref, f"`{NAME}`: {unknown} of a simulated certificate are not known")
     parts = ["By=*", "Hash=*"]
     if config.subject:
         parts.append(f'Subject="{certificate.subject}"')

@@ -51,7 +51,6 @@ class ClusterType:
     members: tuple[str, ...] = ()
     """Clusters an aggregate cluster puts together, in order."""
     original_dst: OriginalDst | None = None
-    sub_clusters: bool = False
     note: str = ""
 
 
@@ -70,8 +69,7 @@ def compile_cluster_type(msg: Msg, ref: Ref) -> ClusterType:
         members = tuple(config.clusters) if config is not None else ()
         return ClusterType(kind, custom.name, members)
     if kind == "DYNAMIC_FORWARD_PROXY":
-        sub = config is not None and config.HasField("sub_clusters_config")
-        return ClusterType(kind, custom.name, sub_clusters=sub)
+        return ClusterType(kind, custom.name)
     if kind == "ORIGINAL_DST":
         return ClusterType(kind, custom.name, original_dst=_original_dst(msg))
     if kind and kind != "COMPOSITE":

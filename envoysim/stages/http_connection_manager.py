@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from .proxy import Proxy
     from .stream import Stream
 
-DEFAULT_STREAM_IDLE_TIMEOUT_MS: Final = 300_000.0
 UPGRADING: Final = frozenset(("connection", "upgrade"))
 LENGTHS: Final = frozenset(("transfer-encoding", "content-length"))
 HOP_BY_HOP: Final = UPGRADING | {"transfer-encoding", "keep-alive", "proxy-connection"}
@@ -113,8 +112,6 @@ class HttpConnectionManager:
     http2_stream_errors: bool
     """An invalid message ends its stream, not the connection."""
     stream_idle_timeout_ms: float
-    request_timeout_ms: float
-    request_headers_timeout_ms: float
     max_stream_duration_ms: float | None
 
     def is_internal(self, ip: str) -> bool:
@@ -185,8 +182,6 @@ def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpCon
         stream_idle_timeout_ms=duration_ms(msg.stream_idle_timeout)
         if msg.HasField("stream_idle_timeout")
         else 300_000.0,
-        request_timeout_ms=duration_ms(msg.request_timeout),
-        request_headers_timeout_ms=duration_ms(msg.request_headers_timeout),
         max_stream_duration_ms=duration_ms(common.max_stream_duration)
         if common.HasField("max_stream_duration")
         else None,

@@ -66,7 +66,6 @@ class RetryPolicy:
     host_selection_max_attempts: int = 1
     retry_priority: PreviousPriorities | None = None
     refresh_cluster_on_retry: bool = False
-    unknown_tokens: tuple[str, ...] = ()
     unmodelled: tuple[str, ...] = ()
 
 
@@ -78,7 +77,6 @@ def compile_retry_policy(msg: Msg, ref: Ref, proxy: Proxy | None) -> RetryPolicy
     """Compile ``msg``; unknown tokens of ``retry_on`` are ignored, as Envoy does with a warning."""
     http_bits, _ = parse_retry_on(msg.retry_on, HTTP_TOKENS)
     grpc_bits, _ = parse_retry_on(msg.retry_on, GRPC_TOKENS)
-    _, unknown = parse_retry_on(msg.retry_on, {**HTTP_TOKENS, **GRPC_TOKENS})
     base, maximum = _back_off(msg)
     rate_limited = msg.rate_limited_retry_back_off
     notes: list[str] = [f"retry_options_predicates: `{p.name}`" for p in msg.retry_options_predicates]
@@ -113,7 +111,6 @@ def compile_retry_policy(msg: Msg, ref: Ref, proxy: Proxy | None) -> RetryPolicy
         host_selection_max_attempts=msg.host_selection_retry_max_attempts or 1,
         retry_priority=priority,
         refresh_cluster_on_retry=getattr(msg, "refresh_cluster_on_retry", False),
-        unknown_tokens=unknown,
         unmodelled=tuple(notes),
     )
 

@@ -35,9 +35,6 @@ class Route:
     typed_per_filter_config: PerFilterConfig
     request_mutations: HeaderMutations | None = None
     response_mutations: HeaderMutations | None = None
-    decorator: str = ""
-    """The operation's name for tracing."""
-    decorator_propagate: bool = True
     stat_prefix: str = ""
 
     @property
@@ -58,8 +55,6 @@ def compile_route(msg: Msg, ref: Ref, inherited: Inherited, proxy: Proxy) -> Rou
         per_filter_config(msg, ref),
         compile_level(msg.request_headers_to_add, msg.request_headers_to_remove, ref, "request_headers_to_add"),
         compile_level(msg.response_headers_to_add, msg.response_headers_to_remove, ref, "response_headers_to_add"),
-        msg.decorator.operation,
-        msg.decorator.propagate.value if msg.decorator.HasField("propagate") else True,
         msg.stat_prefix,
     )
 

@@ -70,7 +70,6 @@ class Forward:
     append_x_forwarded_host: bool = False
     timeout_ms: float | None = None
     idle_timeout_ms: float | None = None
-    flush_timeout_ms: float | None = None
     using_new_timeouts: bool = False
     """``max_stream_duration`` is there, even if empty."""
     max_stream_duration_ms: float | None = None
@@ -119,7 +118,6 @@ def compile_forward(
         action.append_x_forwarded_host,
         timeout_ms=optional_ms(action, "timeout"),
         idle_timeout_ms=optional_ms(action, "idle_timeout"),
-        flush_timeout_ms=optional_ms(action, "flush_timeout"),
         using_new_timeouts=action.HasField("max_stream_duration"),
         max_stream_duration_ms=optional_ms(duration, "max_stream_duration"),
         grpc_timeout_header_max_ms=optional_ms(duration, "grpc_timeout_header_max"),

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..load.resource import Resource
     from ..model.world import World
 
-GUARD_PREFIXES: Final = ("envoy.reloadable_features.", "envoy.restart_features.")
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

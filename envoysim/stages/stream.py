@@ -132,7 +132,6 @@ class Stream:
     body: str
     remote: Address
     """The downstream remote address: XFF-aware once the connection manager has mutated headers."""
-    original_headers: HeaderMap | None = None
     internal: bool = False
     """``x-envoy-internal``: decided by the connection manager."""
     edge: bool = False

@@ -17,7 +17,6 @@ from .nodes import ANYTHING, Anchor, Chars, Concat, Either, Node, Ranges, Repeat
 from .re2_syntax import DIGIT, Unsupported, parse
 
 Test = Callable[[str], bool]
-DIGITS_OF_INT64: Final = 19
 
 
 @dataclass(frozen=True, slots=True)

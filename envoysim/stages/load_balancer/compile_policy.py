@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ...schema import Msg, any_type, duration_ms, enum_name, to_python, unpack
+from ...schema import Msg, any_type, enum_name, to_python, unpack
 from ..hash_policy import HashPolicies, compile_hash_policies
 from .policy import (
     ClusterProvided,
@@ -69,12 +69,11 @@ def _from_list(msg: Msg, ref: Ref) -> Policy:
 
 
 def _round_robin(msg: Msg, ref: Ref) -> Policy:
-    return RoundRobin(ref, _locality(msg.locality_lb_config), duration_ms(msg.slow_start_config.slow_start_window))
+    return RoundRobin(ref, _locality(msg.locality_lb_config))
 
 
 def _client_side(msg: Msg, ref: Ref) -> Policy:
-    window = duration_ms(msg.slow_start_config.slow_start_window)
-    return RoundRobin(ref, LocalityConfig(), window, client_side=True, name="client-side weighted round robin")
+    return RoundRobin(ref, LocalityConfig(), client_side=True, name="client-side weighted round robin")
 
 
 def _least_request(msg: Msg, ref: Ref) -> Policy:
@@ -87,7 +86,6 @@ def _least_request_of(msg: Msg, ref: Ref, locality: LocalityConfig, *, full_scan
     return LeastRequest(
         ref,
         locality,
-        duration_ms(msg.slow_start_config.slow_start_window),
         msg.choice_count.value if msg.HasField("choice_count") else 2,
         full_scan,
         bias.default_value if msg.HasField("active_request_bias") else 1.0,
@@ -237,8 +235,7 @@ def _legacy(cluster: Msg, ref: Ref) -> Policy:
         case "LOAD_BALANCING_POLICY_CONFIG":
             return Unmodelled(ref.at("lb_policy"), "LOAD_BALANCING_POLICY_CONFIG without load_balancing_policy")
         case _:
-            window = duration_ms(cluster.round_robin_lb_config.slow_start_config.slow_start_window)
-            return RoundRobin(ref.at("lb_policy"), locality, window)
+            return RoundRobin(ref.at("lb_policy"), locality)
 
 
 def _subset(msg: Msg, child: Policy, ref: Ref) -> Policy:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...lazy_dataclass import dataclass
 from ..hash_policy import compute_hash
@@ -21,8 +21,6 @@ from .priority import PriorityLoads, priority_loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-MAX_ROUNDING: Final = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ class RoundRobin:
 
     ref: Ref
     locality: LocalityConfig = LocalityConfig()
-    slow_start_ms: float = 0.0
     client_side: bool = False
     name: str = "round robin"
 
@@ -40,7 +39,6 @@ class LeastRequest:
 
     ref: Ref
     locality: LocalityConfig = LocalityConfig()
-    slow_start_ms: float = 0.0
     choice_count: int = 2
     full_scan: bool = False
     active_request_bias: float = 1.0
