@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import random
 import socket
+from itertools import count as counting
+
+from ..errors import OptionError
+
+FIRST, LAST = 12_000, 32_000
+"""Below the ports that systems give to outgoing connections, so that no client takes one in between."""
+
+_next = counting(random.SystemRandom().randrange(LAST - FIRST))
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ``count`` different TCP ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Return ``count`` TCP ports that were free a moment ago, none of them among the last this process was given.
+
+    Two endpoints at one address would be one host to Envoy, so a port is not given twice even when nobody listens
+    on it yet. Raises OptionError when too few ports are free.
+    """
+    found: list[int] = []
+    for _ in range(LAST - FIRST):
+        if len(found) == count:
+            return found
+        port = FIRST + next(_next) % (LAST - FIRST)
+        if _is_free(port):
+            found.append(port)
+    raise OptionError(f"too few free ports on 127.0.0.1: {count} asked for between {FIRST} and {LAST}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -16,6 +17,16 @@ from envoysim.verify.process import EnvoyFailed, run_envoy
 from .running import FIXTURES, children, envoy_or_skip, is_running, start, verify
 
 DUMP = str(FIXTURES[0])
+
+
+def wait_for_children(process: subprocess.Popen[str]) -> list[int]:
+    """The child processes of ``process`` once it has some; none when it ends without or takes over a minute."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := children(process.pid):
+            return found
+        time.sleep(0.05)
+    return []
 
 
 def test_a_binary_that_is_not_there_is_named() -> None:
@@ -78,17 +89,13 @@ def test_the_fixtures_agree(source: Path) -> None:
 def test_ctrl_c_leaves_no_process_behind() -> None:
     envoy_or_skip()
     process = start(DUMP, "--generate", "5000")
-    deadline = time.monotonic() + 20
-    found: list[int] = []
-    while not found and time.monotonic() < deadline:
-        time.sleep(0.05)
-        found = children(process.pid)
+    found = wait_for_children(process)
     time.sleep(0.5)
 
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    _, err = process.communicate(timeout=20)
 
-    assert found
+    assert found, err
     assert not [pid for pid in found if is_running(pid)]
     assert process.returncode != 0
 
@@ -98,15 +105,11 @@ def test_ctrl_c_leaves_no_process_behind() -> None:
 def test_envoy_ends_with_a_killed_verify() -> None:
     envoy_or_skip()
     process = start(DUMP, "--generate", "5000")
-    deadline = time.monotonic() + 20
-    found: list[int] = []
-    while not found and time.monotonic() < deadline:
-        time.sleep(0.05)
-        found = children(process.pid)
+    found = wait_for_children(process)
 
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=20)
+    _, err = process.communicate(timeout=20)
     time.sleep(0.3)
 
-    assert found
+    assert found, err
     assert not [pid for pid in found if is_running(pid)]
