@@ -22,11 +22,11 @@ def free_ports(count: int) -> list[int]:
     """
     found: list[int] = []
     for _ in range(LAST - FIRST):
-        if len(found) == count:
-            return found
         port = FIRST + next(_next) % (LAST - FIRST)
         if _is_free(port):
             found.append(port)
+        if len(found) == count:
+            return found
     raise OptionError(f"too few free ports on 127.0.0.1: {count} asked for between {FIRST} and {LAST}")
 
 
