@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from itertools import count as counting
+from itertools import islice
 
 from ..errors import OptionError
 
@@ -20,14 +21,11 @@ def free_ports(count: int) -> list[int]:
     Two endpoints at one address would be one host to Envoy, so a port is not given twice even when nobody listens
     on it yet. Raises OptionError when too few ports are free.
     """
-    found: list[int] = []
-    for _ in range(LAST - FIRST):
-        port = FIRST + next(_next) % (LAST - FIRST)
-        if _is_free(port):
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise OptionError(f"too few free ports on 127.0.0.1: {count} asked for between {FIRST} and {LAST}")
+    candidates = (FIRST + next(_next) % (LAST - FIRST) for _ in range(LAST - FIRST))
+    found = list(islice(filter(_is_free, candidates), count))
+    if len(found) < count:
+        raise OptionError(f"too few free ports on 127.0.0.1: {count} asked for between {FIRST} and {LAST}")
+    return found
 
 
 def _is_free(port: int) -> bool:
