@@ -13,7 +13,8 @@ class LocalReply:
     ``headers`` are set on the response before response mutations. ``flags`` and ``details`` go into the
     access log. ``grpc_status`` overrides the mapping from ``status`` for gRPC requests. ``close`` asks for
     the connection to be closed after it. ``early`` is a codec's answer: nobody has looked at the headers yet, so
-    gRPC is not known of.
+    gRPC is not known of. ``late_flags`` are set when the answer is made but has not passed the encoder filters:
+    local reply mappers and route mutations do not see them, the filters and the access log do.
     """
 
     status: int
@@ -24,6 +25,7 @@ class LocalReply:
     grpc_status: int | None = None
     close: bool = False
     early: bool = False
+    late_flags: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -77,6 +77,12 @@ def make_local_response(stream: Stream, reply: LocalReply) -> Response:
     """Turn a LocalReply into the response that goes through the encoder filters."""
     stream.flag(*reply.flags)
     stream.details = reply.details
+    response = _prepare(stream, reply)
+    stream.flag(*reply.late_flags)
+    return response
+
+
+def _prepare(stream: Stream, reply: LocalReply) -> Response:
     if stream.route_stale:
         resolve_route(stream)
     headers = ResponseHeaderMap()

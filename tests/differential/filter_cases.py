@@ -765,6 +765,34 @@ ROWS: tuple[Row, ...] = (
             limited("/two", {"generic_key": {"descriptor_value": "route"}}, include_vh_rate_limits=True),
         ],
     ),
+    Row(
+        "local rate limit: the flag comes after mappers and route mutations, before filters",
+        [
+            http_filter(
+                "header_mutation.v3.HeaderMutation",
+                {"mutations": {"response_mutations": [{"append": header_value("x-filter", "%RESPONSE_FLAGS%")}]}},
+            ),
+            http_filter(
+                "local_ratelimit.v3.LocalRateLimit",
+                {
+                    "stat_prefix": "rl",
+                    "filter_enabled": ON,
+                    "filter_enforced": ON,
+                    "token_bucket": {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "3600s"},
+                },
+            ),
+        ],
+        [get("/"), get("/"), post("/", {"content-type": "application/grpc"})],
+        manager={
+            "local_reply_config": {
+                "mappers": [
+                    {"filter": {"response_flag_filter": {"flags": ["RL"]}}, "body": {"inline_string": "never"}},
+                ],
+                "body_format": {"text_format_source": {"inline_string": "[%RESPONSE_FLAGS%] %LOCAL_REPLY_BODY%"}},
+            }
+        },
+        host={"response_headers_to_add": [header_value("x-route", "%RESPONSE_FLAGS%")]},
+    ),
 )
 """The cases. Every one of them has been played on both sides."""
 

@@ -94,9 +94,9 @@ class LocalRateLimit:
             self.status,
             "local_rate_limited",
             "local_rate_limited",
-            ("RL",),
-            tuple(headers.items),
+            headers=tuple(headers.items),
             grpc_status=self.grpc_status,
+            late_flags=("RL",),
         )
 
     def encode(self, stream: Stream, response: Response, overrides: tuple[object, ...]) -> Verdict:
