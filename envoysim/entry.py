@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from .errors import OptionError
 from .lazy_dataclass import dataclass
 from .load.dump import Dump
+from .load.retired import type_of_name
 from .model.request import Connection
 from .schema import any_type, enum_name
+from .virtual_address import chain_services, listener_service, match_services
 
 ORIGINAL_DST = "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"
 """Istio's inbound listener restores destinations by this filter; without ``use_original_dst`` it hands nothing on."""
@@ -77,7 +79,7 @@ def find_entry(
         return Entry(owner.name, f"{_bracketed(address)}:{port}")
     if _virtual(bound, "OUTBOUND") is not None:
         return _by_direction(dump, bound, "outbound", host, port, address)
-    return _by_port(bound, host, port, address)
+    return _by_port(dump, bound, host, port, address)
 
 
 def listeners(dump: Dump) -> list[Bound]:
@@ -93,7 +95,9 @@ def listeners(dump: Dump) -> list[Bound]:
                 port=socket.port_value,
                 binds=not (head.HasField("bind_to_port") and not head.bind_to_port.value),
                 original_dst=head.use_original_dst.value
-                or any(any_type(f.typed_config) == ORIGINAL_DST for f in head.listener_filters),
+                or any(
+                    (any_type(f.typed_config) or type_of_name(f.name)) == ORIGINAL_DST for f in head.listener_filters
+                ),
                 direction=enum_name(head, "traffic_direction"),
             )
         )
@@ -126,14 +130,14 @@ def _by_direction(
             help="name a listener with --listener: " + _names(bound),
         )
     if wanted == "INBOUND":
-        ip, said = _own_ip(dump, address)
+        ip, said = _own_ip(dump, bound, port, address)
     else:
-        ip, said = _outbound_ip(dump, host, port, address)
+        ip, said = _outbound_ip(dump, bound, virtual, host, port, address)
     return Entry(virtual.name, _own(virtual), f"{_bracketed(ip)}:{port}", said)
 
 
-def _own_ip(dump: Dump, address: str | None) -> tuple[str, tuple[str, ...]]:
-    """The workload's own address: as given, or from an Istio node id ``sidecar~IP~...``."""
+def _own_ip(dump: Dump, bound: Sequence[Bound], port: int, address: str | None) -> tuple[str, tuple[str, ...]]:
+    """The workload's own address: as given, from an Istio node id ``sidecar~IP~...``, or of its inbound listener."""
     if address is not None:
         return address, ()
     bootstrap = dump.bootstrap
@@ -141,13 +145,36 @@ def _own_ip(dump: Dump, address: str | None) -> tuple[str, tuple[str, ...]]:
     parts = node.id.split("~") if node is not None else []
     if len(parts) == 4:
         return parts[1], (f"the request reaches the workload's own address {parts[1]} (from the node id)",)
+    inbound = [b for b in bound if b.port == port and b.direction == "INBOUND" and not _wild(b.ip) and _is_ip(b.ip)]
+    if len({b.ip for b in inbound}) == 1:
+        ip, name = inbound[0].ip, inbound[0].name
+        return ip, (f"the request reaches the workload's own address {ip} (of inbound listener `{name}`)",)
     return UNKNOWN_IP, (f"the workload's own address is not in the dump (took {UNKNOWN_IP})",)
 
 
-def _outbound_ip(dump: Dump, host: str, port: int, address: str | None) -> tuple[str, tuple[str, ...]]:
-    """The address a client would connect to: as given, or an IP among the domains of the host's virtual host."""
+def _outbound_ip(
+    dump: Dump, bound: Sequence[Bound], virtual: Bound, host: str, port: int, address: str | None
+) -> tuple[str, tuple[str, ...]]:
+    """The address a client would connect to: as given, or one that the dump tells for the host."""
     if address is not None:
         return address, ()
+    if (ip := _ip_of_virtual_host(dump, host, port)) is not None:
+        return ip, (f"`{host}` resolves to {ip} (from its virtual host's domains)",)
+    own = [b for b in bound if b.port == port and _is_ip(b.ip) and not _wild(b.ip) and b.direction != "INBOUND"]
+    services = [listener_service(dump, b.name, b.ip) for b in own] + chain_services(dump, virtual.name, port)
+    found = match_services(host, services)
+    if len({service.ip for service in found}) == 1:
+        return found[0].ip, (f"`{host}` resolves to {found[0].ip}, the address of {found[0].title}",)
+    said = f"`{host}` resolves to an address no listener owns (took {UNKNOWN_IP})"
+    if services := found or services:
+        titles = ", ".join(f"{service.title} ({service.ip})" for service in services[:4])
+        more = f" and {len(services) - 4} more" if len(services) > 4 else ""
+        said += f"; --resolve {host}:{port}:IP says otherwise, as for {titles}{more}"
+    return UNKNOWN_IP, (said,)
+
+
+def _ip_of_virtual_host(dump: Dump, host: str, port: int) -> str | None:
+    """An IP among the domains of the host's virtual host, in the route configuration that Istio names by the port."""
     resource = dump.route_configurations.get(str(port))
     if resource is not None:
         for i in range(resource.virtual_host_count):
@@ -156,12 +183,12 @@ def _outbound_ip(dump: Dump, host: str, port: int, address: str | None) -> tuple
                 for domain in domains:
                     ip = domain.rpartition(":")[0] if domain.endswith(f":{port}") else domain
                     if _is_ip(ip):
-                        return ip, (f"`{host}` resolves to {ip} (from its virtual host's domains)",)
+                        return ip
                 break
-    return UNKNOWN_IP, (f"`{host}` resolves to an address no listener owns (took {UNKNOWN_IP})",)
+    return None
 
 
-def _by_port(bound: Sequence[Bound], host: str, port: int, address: str | None) -> Entry:
+def _by_port(dump: Dump, bound: Sequence[Bound], host: str, port: int, address: str | None) -> Entry:
     """The listener on the port; else the one that is usually put behind it (8080 for 80, 10443 for 443)."""
     binding = [b for b in bound if b.binds]
     for ports, why in (
@@ -170,7 +197,7 @@ def _by_port(bound: Sequence[Bound], host: str, port: int, address: str | None) 
     ):
         found = [b for b in binding if b.port in ports]
         if len(found) > 1:
-            found = [b for b in found if _wild(b.ip)] or found
+            found = [b for b in found if _wild(b.ip)] or _for_host(dump, found, host) or found
         if len(found) == 1 or (found and len({b.ip for b in found}) == 1):
             chosen = found[0]
             ip = address if address and _wild(chosen.ip) else None
@@ -186,6 +213,12 @@ def _by_port(bound: Sequence[Bound], host: str, port: int, address: str | None) 
             only.name, None, None, (f"the request reaches the only listener, `{only.name}` on {only.ip}:{only.port}",)
         )
     raise OptionError(f"no listener on port {port}", help="name one with --listener: " + _names(bound))
+
+
+def _for_host(dump: Dump, bound: Sequence[Bound], host: str) -> list[Bound]:
+    """Those of the listeners that carry the host's name."""
+    named = {service.title for service in match_services(host, [listener_service(dump, b.name, b.ip) for b in bound])}
+    return [b for b in bound if f"listener `{b.name}`" in named]
 
 
 def _owner(bound: Sequence[Bound], ip: str, port: int) -> Bound | None:

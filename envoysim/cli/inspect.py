@@ -68,7 +68,8 @@ def _print(dump: Dump, found: list[Row], kind: str | None, verbose: bool) -> Non
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    terminal = sys.stdout.isatty()
+    console = Console(highlight=False, soft_wrap=not terminal, width=None if terminal else 10_000)
     for title in NAMES:
         mine = [row for row in found if row.kind == title]
         if not mine:

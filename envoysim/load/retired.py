@@ -66,6 +66,11 @@ def _put_named(
     put_any(any_msg, {**value, "@type": f"type.googleapis.com/{type_name}"}, ref, notes)
 
 
+def type_of_name(name: str) -> str:
+    """Return the type of configuration that an extension without one had when extensions went by name; "" if unknown."""
+    return EXTENSIONS.get(OLD_NAMES.get(name, name), "")
+
+
 def _snake(key: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in key)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
 from ..lazy_dataclass import dataclass
+from ..load.retired import type_of_name
 from ..model.address import parse_address
 from ..model.reply import Aborted
 from ..schema import Msg, any_type, duration_ms, unpack
@@ -249,7 +250,7 @@ def _compile_filter(msg: Msg, ref: Ref, proxy: Proxy) -> ListenerFilter:
         config = resource.message().typed_config if resource is not None else msg.config_discovery.default_config
         if not config.type_url:
             return Missing(ref, msg.name)
-    kind, inner = any_type(config), unpack(config)
+    kind, inner = any_type(config) or type_of_name(msg.name), unpack(config)  # old proxies went by the name
     if kind == PREFIX + "original_dst.v3.OriginalDst":
         return OriginalDst(ref)
     if kind == PREFIX + "proxy_protocol.v3.ProxyProtocol":

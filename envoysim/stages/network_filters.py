@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from ..load.retired import type_of_name
 from ..model.reply import Aborted
-from ..schema import Msg, any_type, duration_ms, unpack
+from ..schema import Msg, any_type, duration_ms, new, unpack
 from .connection_log import write_connection_log
 from .downstream_tls import shake_hands
 from .filter_chain import FilterChain, choose_filter_chain
@@ -149,6 +150,8 @@ def _compile_entry(msg: Msg, ref: Ref, proxy: Proxy, *, ends: bool) -> Entry:
         if not config.type_url:
             return Missing(ref, msg.name)
     kind, inner = any_type(config), unpack(config)
+    if not kind and (kind := type_of_name(msg.name)):
+        inner = new(kind)  # old proxies went by the name
     compile_filter = REGISTRY.get(kind)
     if compile_filter is not None and inner is not None:
         return compile_filter(inner, msg.name, place, proxy)

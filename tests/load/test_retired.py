@@ -8,7 +8,7 @@ import pytest
 
 from envoysim.load.decode import decode_message
 from envoysim.load.encode import to_json
-from envoysim.load.retired import EXTENSIONS, PER_ROUTE, REWRITES
+from envoysim.load.retired import EXTENSIONS, PER_ROUTE, REWRITES, type_of_name
 from envoysim.load.v2 import v3_name
 from envoysim.model.outcome import Note
 from envoysim.model.ref import NOWHERE
@@ -78,3 +78,15 @@ def test_name(old: str, new: str | None) -> None:
 def test_tables_name_what_exists() -> None:
     for name in [*(owner for owner, _ in REWRITES), *EXTENSIONS.values(), *PER_ROUTE.values()]:
         assert knows(name), name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("envoy.listener.original_dst", "envoy.extensions.filters.listener.original_dst.v3.OriginalDst"),
+        ("envoy.filters.network.echo", "envoy.extensions.filters.network.echo.v3.Echo"),
+        ("acme.filter", ""),
+    ],
+)
+def test_type_of_an_extension_that_goes_by_name(name: str, kind: str) -> None:
+    assert type_of_name(name) == kind

@@ -366,3 +366,18 @@ def test_server_chooses_the_protocol(server: tuple[str, ...], client: tuple[str,
     terminated = chain(tcp(), **tls_socket(alpn_protocols=list(server)))
     (attempt,) = play(terminated, tls=Tls("a", client)).outcome.attempts
     assert attempt.protocol == spoken
+
+
+def test_filters_without_a_type_go_by_name() -> None:
+    """Old proxies configured what needs no fields by its name alone."""
+    captured = listener(
+        filter_chains=[{"filters": [{"name": "envoy.filters.network.echo"}]}],
+        listener_filters=[{"name": "envoy.filters.listener.original_dst"}],
+    )
+    proxy = Proxy(load([{"static_resources": {"listeners": [captured]}}]))
+
+    trace = simulate(proxy, Request(connection=Connection(original_destination="10.9.9.9:80"), body="ping"))
+
+    assert not trace.notes
+    assert [str(step.ref).rpartition("/")[2] for step in trace.steps if step.stage == "listener filters"] == ["0"]
+    assert "sends back what it gets" in trace.steps[-1].template

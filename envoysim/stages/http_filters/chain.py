@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ...lazy_dataclass import dataclass
-from ...load.retired import EXTENSIONS, OLD_NAMES
+from ...load.retired import type_of_name
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response
 from ...schema import Msg, any_type, new, unpack
@@ -187,7 +187,7 @@ def _compile_entry(msg: Msg, ref: Ref, proxy: Proxy) -> FilterEntry | None:
         else:
             return FilterEntry(msg.name, ref, "", MissingFilter(ref, msg.name), UNKNOWN, msg.disabled, encodes=False)
     kind, message = any_type(config), unpack(config)
-    if not kind and (kind := EXTENSIONS.get(OLD_NAMES.get(msg.name, msg.name), "")):
+    if not kind and (kind := type_of_name(msg.name)):
         message = new(kind)  # old proxies went by the name
     module = find_filter(kind)
     if module is None and msg.is_optional and not kind.startswith("envoy."):
