@@ -67,7 +67,7 @@ def _put_named(
 
 
 def type_of_name(name: str) -> str:
-    """Return the type of configuration that an extension without one had when extensions went by name; "" if unknown."""
+    """Return the type that the name of an extension without a typed configuration stood for; "" if unknown."""
     return EXTENSIONS.get(OLD_NAMES.get(name, name), "")
 
 
