@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from envoysim.model.headers import HeaderMap, ResponseHeaderMap
+from envoysim.model.outcome import Attempt
 from envoysim.model.ref import NOWHERE
 from envoysim.model.reply import Response
 from envoysim.stages.access_log import Lines, compile_access_loggers
@@ -25,6 +26,7 @@ def stream(path: str = "/a?x=1&y=%20&x=2", **headers: str) -> Stream:
     found = ask(ROUTES, path, headers=[(name.replace("_", "-"), value) for name, value in headers.items()])
     found.flags, found.details, found.cluster = ["UF", "URX"], "a b", "c"
     found.upstream_host = "10.0.0.1:80"
+    found.attempts.append(Attempt("c", "10.0.0.1:80", 0.0, result="503"))
     found.metadata = {"ns": {"k": {"n": 7.0, "t": True, "l": [1, "z"]}, "s": "text"}}
     found.filter_state = {"key": "value"}
     return found

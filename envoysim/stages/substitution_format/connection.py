@@ -104,6 +104,8 @@ OPERATORS: Final[Mapping[str, Make]] = {
     **{f"DOWNSTREAM_DIRECT_LOCAL_{n}": m for n, m in address(lambda s: s.connection.direct_local).items()},
     **{f"DOWNSTREAM_REMOTE_{n}": m for n, m in address(lambda s: s.remote).items()},
     **{f"DOWNSTREAM_DIRECT_REMOTE_{n}": m for n, m in address(lambda s: s.connection.direct_remote).items()},
+    "DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID": plain(lambda s: ""),
+    "DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID": plain(lambda s: ""),
     "REQUESTED_SERVER_NAME": _requested_server_name,
     "PROTOCOL": plain(_protocol),
     "LISTENER_NAME": plain(lambda s: s.connection.listener.name or None),

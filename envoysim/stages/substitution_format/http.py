@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 DECODED: Final = frozenset(string.ascii_letters + string.digits + "!#$%&'()*+,-./:;=?@[]_`~")
 _ESCAPE: Final = re.compile(r"%(?:([0-9A-Fa-f]{2})|(?=..))", re.S)  # a scanner of the protocol
+UUID: Final = 36
+STATUS: Final = len(":status200")
+DATE: Final = len("dateWed, 25 Nov 2026 11:10:42 GMT")
 
 Read = Callable[["Stream", "Response | None"], "HeaderMap | None"]
 Make = Callable[[str, "int | None"], "Extract | None"]
@@ -39,8 +42,11 @@ def _trailers(stream: Stream, response: Response | None) -> HeaderMap | None:
 def _header(read: Read, *, query: bool = True) -> Make:
     """``%REQ(NAME?OTHER):LENGTH%`` and its kin; without ``query`` the value ends at its ``?``."""
 
+    def named(name: str) -> str:
+        return ":authority" if name == "host" and read is _request else name
+
     def make(argument: str, length: int | None) -> Extract | None:
-        name, _, other = argument.lower().partition("?")
+        name, _, other = (named(text) for text in argument.lower().partition("?"))
         if not name or "?" in other:
             return None
 
@@ -95,10 +101,17 @@ def _grpc_status(default: str) -> Make:
 
 
 def _bytes(read: Read) -> Make:
+    """Names and values, with the lengths of those that are not known here: request ids, the date of an answer."""
+
     def make(argument: str, length: int | None) -> Extract | None:
         def extract(stream: Stream, response: Response | None, body: str) -> Value:
             headers = read(stream, response)
-            return sum(len(n) + len(v) for n, v in headers) if headers is not None else 0
+            if headers is None:
+                return 0
+            size = sum(len(n) + (UUID if n == "x-request-id" and v == "*" else len(v)) for n, v in headers)
+            if read is _response:
+                size += STATUS + (DATE if LOGGING in stream.facts and "date" not in headers else 0)
+            return size
 
         return extract
 

@@ -24,7 +24,7 @@ OPERATORS: Final[Mapping[str, Make]] = {
     **metadata.OPERATORS,
     **time.OPERATORS,
 }
-UNKNOWABLE: Final = connection.TLS_ONLY | upstream.TLS_ONLY | upstream.UNKNOWABLE
+UNKNOWABLE: Final = connection.TLS_ONLY | upstream.TLS_ONLY | upstream.UNKNOWABLE | upstream.OF_SOCKET.keys()
 
 
 def parse(text: str) -> list[str | Operator]:
@@ -68,6 +68,8 @@ def compile_operator(name: str, argument: str, length: int | None) -> Operator:
     else:
         known = "depends on what neither dump nor request tells" if name in UNKNOWABLE else "is not modelled"
         text = f"the operator %{name}% {known}"
+        if name in upstream.OF_SOCKET:
+            return Operator(_of_socket(text, upstream.OF_SOCKET[name]))
         if name in connection.TLS_ONLY or name in upstream.TLS_ONLY:
             return Operator(_absent_without_tls(text, upstream=name in upstream.TLS_ONLY))
         return Operator(_absent, text)
@@ -88,6 +90,18 @@ def _absent_without_tls(text: str, *, upstream: bool) -> Extract:
     def extract(stream: Stream, response: Response | None, body: str) -> Value:
         if stream.upstream_host is not None if upstream else stream.connection.tls:
             stream.telling.note(None, text)
+        return None
+
+    return extract
+
+
+def _of_socket(text: str, without: Value) -> Extract:
+    """Without a connection to the upstream the value is known."""
+
+    def extract(stream: Stream, response: Response | None, body: str) -> Value:
+        if not upstream.connected(stream):
+            return without
+        stream.telling.note(None, text)
         return None
 
     return extract

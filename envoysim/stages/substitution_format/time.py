@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from .connection import plain
 from .http import Make
+from .upstream import connected
 from .values import LOGGING, Extract, Value
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def format_time(ms: float, text: str) -> str:
     return moment.strftime(_SPECIFIER.sub(replace, text))
 
 
-def _time(read: Callable[[Stream], float]) -> Make:
+def _time(read: Callable[[Stream], float], zone: str = "Z") -> Make:
     def make(argument: str, length: int | None) -> Extract | None:
-        text = argument or "%Y-%m-%dT%H:%M:%E3SZ"
+        text = argument or f"%Y-%m-%dT%H:%M:%E3S{zone}"
 
         def extract(stream: Stream, response: Response | None, body: str) -> Value:
             return format_time(read(stream), text)
@@ -52,7 +53,17 @@ def _duration(stream: Stream) -> Value:
 
 
 def _request_duration(stream: Stream) -> Value:
-    return 0
+    return 0 if _received(stream) else None
+
+
+def _received(stream: Stream) -> bool:
+    """Whether the request came to its end: one that the codec refuses does not."""
+    return "codec_error" not in stream.facts
+
+
+def _request_tx_duration(stream: Stream) -> Value:
+    """Until the last attempt had the whole request."""
+    return int(stream.attempts[-1].at_ms - stream.start_ms) if connected(stream) else None
 
 
 def _response_duration(stream: Stream) -> Value:
@@ -62,12 +73,13 @@ def _response_duration(stream: Stream) -> Value:
     return int(stream.state.now_ms - stream.start_ms)
 
 
-def _point(stream: Stream, name: str) -> float | None:
+def _point(stream: Stream, response: Response | None, name: str) -> float | None:
     """Return a time point; what happens within a connection takes no virtual time."""
     if name in ("DS_CX_BEG", "DS_RX_BEG", "DS_RX_END"):
-        return stream.start_ms
+        return stream.start_ms if name != "DS_RX_END" or _received(stream) else None
     if name in ("DS_TX_BEG", "DS_TX_END"):
-        return stream.state.now_ms if LOGGING in stream.facts else None
+        sent = response is not None and not (name == "DS_TX_END" and response.cut)
+        return stream.state.now_ms if sent and LOGGING in stream.facts else None
     attempt = stream.attempts[-1] if stream.attempts else None
     if attempt is None or not name.startswith("US_"):
         return None
@@ -84,26 +96,30 @@ def _common_duration(argument: str, length: int | None) -> Extract | None:
         return None
 
     def extract(stream: Stream, response: Response | None, body: str) -> Value:
-        start, end = _point(stream, parts[0]), _point(stream, parts[1])
+        start, end = _point(stream, response, parts[0]), _point(stream, response, parts[1])
         return None if start is None or end is None or end < start else int((end - start) * factor)
 
     return extract
 
 
-def _response_tx_duration(stream: Stream) -> Value:
-    return 0 if LOGGING in stream.facts and _response_duration(stream) is not None else None
+def _response_tx_duration(argument: str, length: int | None) -> Extract | None:
+    def extract(stream: Stream, response: Response | None, body: str) -> Value:
+        whole = LOGGING in stream.facts and response is not None and not response.cut
+        return 0 if whole and _response_duration(stream) is not None else None
+
+    return None if argument else extract
 
 
 OPERATORS: Final[Mapping[str, Make]] = {
     "START_TIME": _time(lambda s: s.start_ms),
-    "START_TIME_LOCAL": _time(lambda s: s.start_ms),
+    "START_TIME_LOCAL": _time(lambda s: s.start_ms, "%z"),
     "EMIT_TIME": _time(lambda s: s.state.now_ms),
-    "EMIT_TIME_LOCAL": _time(lambda s: s.state.now_ms),
+    "EMIT_TIME_LOCAL": _time(lambda s: s.state.now_ms, "%z"),
     "DURATION": plain(_duration),
     "REQUEST_DURATION": plain(_request_duration),
-    "REQUEST_TX_DURATION": plain(lambda s: 0 if s.attempts else None),
+    "REQUEST_TX_DURATION": plain(_request_tx_duration),
     "RESPONSE_DURATION": plain(_response_duration),
-    "RESPONSE_TX_DURATION": plain(_response_tx_duration),
+    "RESPONSE_TX_DURATION": _response_tx_duration,
     "DOWNSTREAM_HANDSHAKE_DURATION": plain(lambda s: 0 if s.connection.tls else None),
     "ROUNDTRIP_DURATION": plain(lambda s: None),
     "COMMON_DURATION": _common_duration,

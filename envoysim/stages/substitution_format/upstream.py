@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ...model.address import Address, parse_address
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..host import Host
     from ..stream import Stream
 
+NO_CONNECTION: Final = frozenset({"refused", "connect_timeout"})
+"""``Attempt.result`` where the upstream never answered the connect."""
 FLAG_NAMES: Final[Mapping[str, str]] = {
     "LH": "FailedLocalHealthCheck",
     "UH": "NoHealthyUpstream",
@@ -76,14 +78,22 @@ def _details(argument: str, length: int | None) -> Extract | None:
 def _bytes_sent(stream: Stream, response: Response | None) -> Value:
     if response is None or LOGGING not in stream.facts:
         return 0
-    return "*" if response.body == ECHO else len(response.body.encode())
+    return None if response.body == ECHO else len(response.body.encode())
+
+
+def connected(stream: Stream) -> bool:
+    """Whether the last attempt had a connection: what is known of it is forgotten when the next one begins."""
+    last = stream.attempts[-1] if stream.attempts else None
+    return last is not None and last.endpoint == stream.upstream_host and last.result not in NO_CONNECTION
 
 
 def _upstream_address(stream: Stream) -> Address | None:
-    if stream.upstream_host is None:
-        return None
+    return _address(stream.upstream_host) if stream.upstream_host is not None and connected(stream) else None
+
+
+def _address(endpoint: str) -> Address | None:
     try:
-        return parse_address(stream.upstream_host)
+        return parse_address(endpoint)
     except ValueError:
         return None  # a pipe, or a hostname that was not resolved
 
@@ -100,17 +110,46 @@ def _host(stream: Stream) -> Value:
     return stream.upstream_host
 
 
-def _host_name(stream: Stream) -> Value:
+def _host_name(stream: Stream) -> str | None:
     host = chosen_host(stream)
     return (host.hostname if host is not None else "") or stream.upstream_host
 
 
 def _host_name_without_port(stream: Stream) -> Value:
     name = _host_name(stream)
-    if not isinstance(name, str):
-        return None
+    return _without_port(name) if name is not None else None
+
+
+def _without_port(name: str) -> str:
     head, colon, port = name.rpartition(":")
     return head if colon and port.isdigit() and (":" not in head or head.endswith("]")) else name
+
+
+def _attempted(write: Callable[[str, str], str | None]) -> Make:
+    """The hosts tried: over TCP all of them, over HTTP the last attempt's, once it has a connection.
+
+    ``write`` makes text of an endpoint and its name.
+    """
+
+    def read(stream: Stream) -> Value:
+        if stream.protocol:
+            hosts = [stream.upstream_host] if stream.upstream_host is not None and connected(stream) else []
+        else:
+            hosts = [attempt.endpoint for attempt in stream.attempts if attempt.endpoint is not None]
+        names = _host_names(stream)
+        return ",".join(text for text in (write(h, names.get(h) or h) for h in hosts) if text) or None
+
+    return plain(read)
+
+
+def _host_names(stream: Stream) -> dict[str, str]:
+    cluster = stream.proxy.cluster(stream.cluster) if stream.cluster else None
+    return {host.endpoint: host.hostname for host in cluster.hosts} if cluster is not None else {}
+
+
+def _ip(endpoint: str, name: str) -> str | None:
+    found = _address(endpoint)
+    return found.ip if found is not None else None
 
 
 def _cluster(stream: Stream) -> Value:
@@ -123,7 +162,8 @@ def _cluster_observed(stream: Stream) -> Value:
 
 
 def _protocol(stream: Stream) -> Value:
-    return stream.attempts[-1].protocol if stream.attempts else None
+    protocol = stream.attempts[-1].protocol if connected(stream) else "TCP"
+    return protocol if protocol != "TCP" else None
 
 
 def _route_name(stream: Stream) -> Value:
@@ -145,10 +185,10 @@ OPERATORS: Final[Mapping[str, Make]] = {
     "UPSTREAM_HOST": plain(_host),
     "UPSTREAM_HOST_NAME": plain(_host_name),
     "UPSTREAM_HOST_NAME_WITHOUT_PORT": plain(_host_name_without_port),
-    "UPSTREAM_HOSTS_ATTEMPTED": plain(_host),
-    "UPSTREAM_HOST_NAMES_ATTEMPTED": plain(_host_name),
-    "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT": plain(_host_name_without_port),
-    "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT": address(_upstream_address)["ADDRESS_WITHOUT_PORT"],
+    "UPSTREAM_HOSTS_ATTEMPTED": _attempted(lambda endpoint, name: endpoint),
+    "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT": _attempted(_ip),
+    "UPSTREAM_HOST_NAMES_ATTEMPTED": _attempted(lambda endpoint, name: name),
+    "UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT": _attempted(lambda endpoint, name: _without_port(name)),
     "UPSTREAM_CLUSTER": plain(_cluster_observed),
     "UPSTREAM_CLUSTER_RAW": plain(_cluster),
     "UPSTREAM_REQUEST_ATTEMPT_COUNT": plain(_attempts),
@@ -169,8 +209,10 @@ OPERATORS: Final[Mapping[str, Make]] = {
     "PACKETS_RETRANSMITTED": plain(lambda s: 0),
     "UNIQUE_ID": plain(lambda s: "*"),
     "STREAM_ID": plain(lambda s: s.headers.get("x-request-id")),
+    "UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID": plain(lambda s: "" if _upstream_address(s) is not None else None),
+    "UPSTREAM_FILTER_STATE": lambda argument, length: (lambda stream, response, body: None) if argument else None,
 }
-"""Operator -> how it is made. ``UPSTREAM_HOSTS_ATTEMPTED`` shows the last attempt's host alone over HTTP."""
+"""Operator -> how it is made."""
 
 _TLS_ONLY: Final = """UPSTREAM_TLS_CIPHER UPSTREAM_TLS_GROUP UPSTREAM_TLS_VERSION UPSTREAM_TLS_SESSION_ID
     UPSTREAM_SERVER_NAME UPSTREAM_PEER_ISSUER UPSTREAM_PEER_CERT UPSTREAM_PEER_SUBJECT UPSTREAM_PEER_URI_SAN
@@ -178,12 +220,15 @@ _TLS_ONLY: Final = """UPSTREAM_TLS_CIPHER UPSTREAM_TLS_GROUP UPSTREAM_TLS_VERSIO
     UPSTREAM_PEER_CERT_V_START UPSTREAM_PEER_CERT_V_END"""
 TLS_ONLY: Final = frozenset(_TLS_ONLY.split())
 """They have a value only on TLS to the upstream, and then one that the dump does not tell."""
-_UNKNOWABLE: Final = """UPSTREAM_CONNECTION_ID UPSTREAM_CONNECTION_IDS_ATTEMPTED UPSTREAM_LOCAL_ADDRESS
-    UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT UPSTREAM_LOCAL_PORT UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID
-    UPSTREAM_WIRE_BYTES_RECEIVED UPSTREAM_HEADER_BYTES_RECEIVED UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED
-    DOWNSTREAM_WIRE_BYTES_RECEIVED DOWNSTREAM_HEADER_BYTES_RECEIVED DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED
-    UPSTREAM_WIRE_BYTES_SENT UPSTREAM_HEADER_BYTES_SENT UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT
-    DOWNSTREAM_WIRE_BYTES_SENT DOWNSTREAM_HEADER_BYTES_SENT DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT CONNECTION_ID
-    HOSTNAME DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID UPSTREAM_FILTER_STATE"""
+_COUNTED: Final = """UPSTREAM_CONNECTION_ID UPSTREAM_WIRE_BYTES_RECEIVED UPSTREAM_HEADER_BYTES_RECEIVED
+    UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED UPSTREAM_WIRE_BYTES_SENT UPSTREAM_HEADER_BYTES_SENT
+    UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT"""
+_OF_SOCKET: Final = """UPSTREAM_CONNECTION_IDS_ATTEMPTED UPSTREAM_LOCAL_ADDRESS UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT
+    UPSTREAM_LOCAL_PORT"""
+OF_SOCKET: Final[Mapping[str, Value]] = {**dict.fromkeys(_COUNTED.split(), 0), **dict.fromkeys(_OF_SOCKET.split())}
+"""Values of a socket to the upstream, which nothing tells -> what they are where there was none."""
+_UNKNOWABLE: Final = """DOWNSTREAM_WIRE_BYTES_RECEIVED DOWNSTREAM_HEADER_BYTES_RECEIVED DOWNSTREAM_WIRE_BYTES_SENT
+    DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED DOWNSTREAM_HEADER_BYTES_SENT
+    DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT CONNECTION_ID HOSTNAME"""
 UNKNOWABLE: Final = frozenset(_UNKNOWABLE.split())
 """Values of the machine and of sockets, which neither dump nor request tells."""
