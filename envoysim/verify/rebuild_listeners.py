@@ -45,7 +45,7 @@ GONE = (
 
 def rebuild_listener(dump: Dump, listener: Json, made: Rebuilt) -> Json | None:
     """Return the runnable listener, ``None`` (and the reason in ``made``) where there is none."""
-    name = listener.setdefault("name", "listener")
+    name = listener["name"] = _own_name(listener.get("name") or "listener", made)
     socket = listener.get("address", {}).get("socket_address")
     if socket is None or socket.get("protocol") == "UDP" or "udp_listener_config" in listener:
         made.leave_out(f"listener `{name}` left out: it does not listen on a TCP port")
@@ -65,6 +65,15 @@ def rebuild_listener(dump: Dump, listener: Json, made: Rebuilt) -> Json | None:
         return None
     _listener_filters(listener, name, made)
     return listener
+
+
+def _own_name(name: str, made: Rebuilt) -> str:
+    """Number listeners without a name: Envoy gives each one a name of its own."""
+    taken, number, found = made.original, 1, name
+    while found in taken:
+        number += 1
+        found = f"{name} {number}"
+    return found
 
 
 def _listener_filters(listener: Json, name: str, made: Rebuilt) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from h2.connection import H2Connection
 
 ECHO_BODY = "<echo>"
-ECHO_TEXT = b'{"echo": "what a scripted upstream answers when nothing else is asked of it"}'
+ECHO_TEXT = b'{"echo": "what a scripted upstream answers when nothing else is asked of it, %s"}' % (b"and on " * 60)
+"""Longer than what compressors leave alone: the simulation takes the default body as long enough."""
 """Long enough to be worth compressing, as a description of a request is."""
 HANG_SECONDS = 30.0
 CANCEL = 8
