@@ -24,6 +24,7 @@ TOLD: Final = {
 }
 """State -> the health flag that endpoint discovery would set."""
 HEALTHY: Final = "healthy"
+GONE: Final = "leave"
 EDS_FLAGS: Final = frozenset(TOLD.values())
 
 
@@ -57,6 +58,8 @@ class Changes:
         for cluster, host in hosts:
             play.watch_cluster(cluster.name)
             live = live_cluster(cluster, play.world, play.state)
+            if before == GONE:  # who comes back is a new host
+                live.uptimes.passed_ms.pop(host, None)
             if now == HEALTHY:
                 live.clear_flags(host, EDS_FLAGS, play.state.now_ms)
             for state, on in ((before, False), (now, True)):

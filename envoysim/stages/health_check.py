@@ -133,6 +133,8 @@ def check_result(
     flips, pending = session.flips(check, failed, result)
     now_ms = state.now_ms
     good = result in (SUCCESS, DEGRADED)
+    if good and failed:
+        live.uptimes.passed_ms[host] = now_ms
     if flips and good:
         live.clear_flags(host, {FAILED_ACTIVE_HC, EXCLUDED_VIA_IMMEDIATE_HC_FAIL, PENDING_ACTIVE_HC}, now_ms)
         telling.step("health check", check.ref, "{} passes its checks", host.endpoint)

@@ -16,7 +16,7 @@ from .context import Ask, LbContext, NoHost, Unknown
 from .dynamic_forward_proxy import NOTE, choose_named_host
 from .live_cluster import LiveCluster, live_cluster
 from .original_dst import choose_original_dst
-from .policy import RoundRobin, Unmodelled
+from .policy import RoundRobin, Unmodelled, slow_start_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +83,11 @@ def _among_hosts(cluster: Cluster, ask: Ask) -> Host | NoHost | Unknown:
         telling.note(policy.ref, f"load balancing policy `{policy.name}` is not modelled: round robin assumed")
     if isinstance(policy, RoundRobin) and policy.client_side:
         telling.note(policy.ref, "load reports of hosts are not modelled: all hosts weigh the same")
+    slow = slow_start_of(policy)
+    if slow is not None:
+        telling.note(
+            policy.ref, f"slow start: hosts healthy at first are taken to be so for {slow.window_ms / 1000:g} s"
+        )
     overridden = _override(live, ask)
     if overridden is not None:
         return overridden

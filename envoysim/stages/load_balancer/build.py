@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ..host import Host
 from .least_request import LeastRequestBalancer
 from .maglev import make_maglev
 from .override_host import OverrideHostBalancer
@@ -23,6 +22,7 @@ from .policy import (
 from .random import RandomBalancer
 from .ring_hash import make_ring_hash
 from .round_robin import RoundRobinBalancer
+from .slow_start import Uptimes
 from .subset import SubsetBalancer
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from .host_set import HostSet
 
 
-def make_balancer(policy: Policy, cluster: Cluster) -> Balancer:
+def make_balancer(policy: Policy, cluster: Cluster, uptimes: Uptimes) -> Balancer:
     """Make the load balancer that ``policy`` configures for ``cluster``."""
     threshold = cluster.panic_threshold
     view = _local_view(cluster)
     match policy:
         case RoundRobin():
-            return RoundRobinBalancer(policy, threshold, view)
+            return RoundRobinBalancer(policy, threshold, view, uptimes)
         case LeastRequest():
-            return LeastRequestBalancer(policy, threshold, view)
+            return LeastRequestBalancer(policy, threshold, view, uptimes)
         case Random():
             return RandomBalancer(policy, threshold, view)
         case RingHash():
@@ -49,11 +49,11 @@ def make_balancer(policy: Policy, cluster: Cluster) -> Balancer:
         case Maglev():
             return make_maglev(policy, threshold)
         case Subset():
-            return SubsetBalancer(policy, lambda: make_balancer(policy.child, cluster))
+            return SubsetBalancer(policy, lambda: make_balancer(policy.child, cluster, uptimes))
         case OverrideHost():
-            return OverrideHostBalancer(policy, make_balancer(policy.child, cluster))
+            return OverrideHostBalancer(policy, make_balancer(policy.child, cluster, uptimes))
         case ClusterProvided() | Unmodelled():
-            return RoundRobinBalancer(RoundRobin(policy.ref), threshold, view)
+            return RoundRobinBalancer(RoundRobin(policy.ref), threshold, view, uptimes)
 
 
 def _local_view(cluster: Cluster) -> Callable[[Ask], HostSet | None] | None:
@@ -68,6 +68,3 @@ def _local_view(cluster: Cluster) -> Callable[[Ask], HostSet | None] | None:
         return live_cluster(local, ask.world, ask.state).host_sets[0] if local is not None else None
 
     return view
-
-
-_: Final = Host

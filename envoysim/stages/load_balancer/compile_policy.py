@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ...schema import Msg, any_type, enum_name, to_python, unpack
+from ...schema import Msg, any_type, duration_ms, enum_name, to_python, unpack
 from ..hash_policy import HashPolicies, compile_hash_policies
 from .policy import (
     ClusterProvided,
@@ -23,6 +23,7 @@ from .policy import (
     RingHash,
     RoundRobin,
     Selector,
+    SlowStart,
     Subset,
     Unmodelled,
 )
@@ -69,11 +70,13 @@ def _from_list(msg: Msg, ref: Ref) -> Policy:
 
 
 def _round_robin(msg: Msg, ref: Ref) -> Policy:
-    return RoundRobin(ref, _locality(msg.locality_lb_config))
+    return RoundRobin(ref, _locality(msg.locality_lb_config), slow_start=_slow_start(msg))
 
 
 def _client_side(msg: Msg, ref: Ref) -> Policy:
-    return RoundRobin(ref, LocalityConfig(), client_side=True, name="client-side weighted round robin")
+    return RoundRobin(
+        ref, LocalityConfig(), client_side=True, slow_start=_slow_start(msg), name="client-side weighted round robin"
+    )
 
 
 def _least_request(msg: Msg, ref: Ref) -> Policy:
@@ -90,6 +93,22 @@ def _least_request_of(msg: Msg, ref: Ref, locality: LocalityConfig, *, full_scan
         full_scan,
         bias.default_value if msg.HasField("active_request_bias") else 1.0,
         bias.runtime_key,
+        _slow_start(msg),
+    )
+
+
+def _slow_start(msg: Msg) -> SlowStart | None:
+    """Compile ``slow_start_config``, which has the same fields wherever it stands; a window of 0 turns it off."""
+    config = msg.slow_start_config
+    window_ms = duration_ms(config.slow_start_window)
+    if not msg.HasField("slow_start_config") or window_ms <= 0:
+        return None
+    has_minimum = config.HasField("min_weight_percent")
+    return SlowStart(
+        window_ms,
+        config.aggression.default_value if config.HasField("aggression") else 1.0,
+        config.aggression.runtime_key,
+        config.min_weight_percent.value / 100.0 if has_minimum else 0.1,
     )
 
 
@@ -235,7 +254,7 @@ def _legacy(cluster: Msg, ref: Ref) -> Policy:
         case "LOAD_BALANCING_POLICY_CONFIG":
             return Unmodelled(ref.at("lb_policy"), "LOAD_BALANCING_POLICY_CONFIG without load_balancing_policy")
         case _:
-            return RoundRobin(ref.at("lb_policy"), locality)
+            return RoundRobin(ref.at("lb_policy"), locality, slow_start=_slow_start(cluster.round_robin_lb_config))
 
 
 def _subset(msg: Msg, child: Policy, ref: Ref) -> Policy:

@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..host import Host
-from .active import active_requests
+from .active import active_requests, request_counts
 from .context import Ask
-from .host_set import HostSet
+from .edf import EdfBalancer, LocalView
 from .policy import LeastRequest
-from .schedule import Turns
-from .zone_aware import Source, ZoneAware
+from .slow_start import Uptimes
+from .zone_aware import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-LABEL: Final = "least request"
+    from collections.abc import Sequence
 
 
-class LeastRequestBalancer(ZoneAware):
+class LeastRequestBalancer(EdfBalancer):
     """One worker's least request; with unequal weights a schedule whose weights shrink with the requests under way."""
 
-    __slots__ = ("_policy", "_schedules")
+    __slots__ = ("_policy",)
+    label = "least request"
 
     def __init__(
-        self, policy: LeastRequest, panic_threshold: int, local_view: Callable[[Ask], HostSet | None] | None
+        self, policy: LeastRequest, panic_threshold: int, local_view: LocalView | None, uptimes: Uptimes
     ) -> None:
-        super().__init__(policy.locality, panic_threshold, local_view)
+        super().__init__(policy.locality, panic_threshold, local_view, policy.slow_start, uptimes)
         self._policy = policy
-        self._schedules: dict[Source, tuple[tuple[Host, ...], Turns | None]] = {}
 
-    def pick(self, hosts: tuple[Host, ...], source: Source, ask: Ask) -> Host:
-        """Choose by load."""
-        if len(hosts) == 1:
-            return hosts[0]
-        active = active_requests(ask.state, ask.cluster.name, hosts)
-        turns = self._turns(hosts, source)
-        if turns is not None:
-            bias = ask.cluster.proxy.runtime.double(self._policy.bias_key, self._policy.active_request_bias)
-            if bias and any(active):
-                weights = [host.weight / (count + 1) ** bias for host, count in zip(hosts, active, strict=True)]
-                return hosts[ask.world.chance.pick(weights, LABEL)]
-            return hosts[turns.next(ask.world.chance, LABEL)]
-        return hosts[ask.world.chance.pick(self.shares(active), LABEL)]
+    def pick_unweighted(self, hosts: tuple[Host, ...], source: Source, ask: Ask) -> Host:
+        """Choose by the requests under way."""
+        return hosts[
+            ask.world.chance.pick(self.shares(active_requests(ask.state, ask.cluster.name, hosts)), self.label)
+        ]
 
     def shares(self, active: Sequence[int]) -> list[float]:
         """Return each host's chance to be the least loaded of those drawn (with replacement)."""
@@ -59,11 +50,16 @@ class LeastRequestBalancer(ZoneAware):
             shares.append(((at_least / count) ** choices - (above / count) ** choices) / (at_least - above))
         return shares
 
-    def _turns(self, hosts: tuple[Host, ...], source: Source) -> Turns | None:
-        known = self._schedules.get(source)
-        if known is not None and (known[0] is hosts or known[0] == hosts):
-            return known[1]
-        equal = all(host.weight == hosts[0].weight for host in hosts)
-        turns = None if equal else Turns([host.weight for host in hosts])
-        self._schedules[source] = (hosts, turns)
-        return turns
+    def factor_of(self, hosts: tuple[Host, ...], ask: Ask) -> Callable[[int], float] | None:
+        """Return what a host's weight is multiplied with: less with every request under way, and in slow start."""
+        warming = super().factor_of(hosts, ask)
+        bias = ask.cluster.proxy.runtime.double(self._policy.bias_key, self._policy.active_request_bias)
+        counts = request_counts(ask.state, ask.cluster.name)
+        if not bias or not counts:
+            return warming
+
+        def factor(index: int) -> float:
+            idle = (counts.get(hosts[index].endpoint, 0) + 1) ** -bias
+            return float(idle if warming is None else idle * warming(index))
+
+        return factor

@@ -12,10 +12,11 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from ...lazy_dataclass import dataclass
-from ..host import WORDS, Host
+from ..host import HEALTHY, WORDS, Host, coarse_health
 from .build import make_balancer
 from .hashing import HashBalancer
 from .host_set import HostSet, build_host_set, build_host_sets
+from .slow_start import LONG_AGO, Uptimes
 
 if TYPE_CHECKING:
     from ...model.world import State, World
@@ -49,6 +50,7 @@ class LiveCluster:
         "host_sets",
         "on_check_passed",
         "on_delivered",
+        "uptimes",
     )
 
     def __init__(self, cluster: Cluster, health: Mapping[str, str]) -> None:
@@ -56,7 +58,8 @@ class LiveCluster:
         self._world_health = health
         self._flags: dict[Host, frozenset[str]] = {}
         self._pending: dict[int, PendingUpdate] = {}
-        self.balancer: Balancer = make_balancer(cluster.policy, cluster)
+        self.uptimes = Uptimes()
+        self.balancer: Balancer = make_balancer(cluster.policy, cluster, self.uptimes)
         self.host_sets: tuple[HostSet, ...] = ()
         """What the worker knows."""
         self._true_sets: tuple[HostSet, ...] = ()
@@ -73,6 +76,9 @@ class LiveCluster:
         health = self._world_health
         self._flags = {host: configured_flags(host, health) for host in self.cluster.hosts}
         self.host_sets = self._true_sets = build_host_sets(self.cluster.endpoints, self.flags)
+        for host in self.cluster.hosts:  # hosts that are healthy at first have been so for long
+            if coarse_health(self._flags[host]) == HEALTHY:
+                self.uptimes.passed_ms.setdefault(host, LONG_AGO)
         self.balancer.refresh(self.host_sets)
 
     def see(self, health: Mapping[str, str]) -> None:
@@ -108,7 +114,7 @@ class LiveCluster:
         if window <= 0 or math.floor(now_ms - pending.last_ms if pending.last_ms > -NEVER else 2 * window) > window:
             pending.due_ms = NEVER
             pending.last_ms = now_ms
-            self._deliver(priority)
+            self._deliver(priority, now_ms)
         elif pending.due_ms == NEVER:
             pending.due_ms = now_ms + window
 
@@ -118,9 +124,10 @@ class LiveCluster:
             if pending.due_ms <= now_ms:
                 pending.last_ms = pending.due_ms
                 pending.due_ms = NEVER
-                self._deliver(priority)
+                self._deliver(priority, pending.last_ms)
 
-    def _deliver(self, priority: int) -> None:
+    def _deliver(self, priority: int, now_ms: float) -> None:
+        self.uptimes.now_ms = now_ms
         sets = list(self.host_sets)
         sets[priority] = self._true_sets[priority]
         self.host_sets = tuple(sets)

@@ -24,12 +24,23 @@ class LocalityConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SlowStart:
+    """``SlowStartConfig``: ``min_weight`` is a share of 1."""
+
+    window_ms: float
+    aggression: float = 1.0
+    aggression_key: str = ""
+    min_weight: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class RoundRobin:
     """``RoundRobin``, and ``ClientSideWeightedRoundRobin`` while no load report has come."""
 
     ref: Ref
     locality: LocalityConfig = LocalityConfig()
     client_side: bool = False
+    slow_start: SlowStart | None = None
     name: str = "round robin"
 
 
@@ -43,6 +54,7 @@ class LeastRequest:
     full_scan: bool = False
     active_request_bias: float = 1.0
     bias_key: str = ""
+    slow_start: SlowStart | None = None
     name: str = "least request"
 
 
@@ -158,3 +170,10 @@ def looks_at_requests(policy: Policy) -> bool:
             return looks_at_requests(policy.child)
         case _:
             return False
+
+
+def slow_start_of(policy: Policy) -> SlowStart | None:
+    """Return the slow start of a policy, or of the one inside it."""
+    while isinstance(policy, (Subset, OverrideHost)):
+        policy = policy.child
+    return policy.slow_start if isinstance(policy, (RoundRobin, LeastRequest)) else None
