@@ -6,21 +6,23 @@ through ``re2.Set``, which answers a full match several times faster than a patt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import re2
 
-MAX_MEM: Final = 64 << 20
-"""Memory a set may use for its automaton; RE2's default is too small for thousands of patterns."""
-SET_SIZE: Final = 2000
+MEMORY: Final = 64 << 20
+"""How much an automaton may use at least; RE2's default is too small for hundreds of patterns."""
+MEMORY_PER_PATTERN: Final = 32 << 10
+SET_SIZE: Final = 10_000
+"""Every set is asked, so one large set answers sooner than several small ones."""
 
 
-def _options() -> Any:
+def _options(patterns: int = 1) -> Any:
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = MAX_MEM
+    options.max_mem = max(MEMORY, patterns * MEMORY_PER_PATTERN)
     return options
 
 
@@ -112,8 +114,8 @@ def compile_regex(pattern: str) -> Regex:
     return Regex(pattern)
 
 
-def _compile_set(patterns: Iterable[str]) -> Any:
-    matcher = re2.Set.FullMatchSet(_options())
+def _compile_set(patterns: Sequence[str]) -> Any:
+    matcher = re2.Set.FullMatchSet(_options(len(patterns)))
     for pattern in patterns:
         matcher.Add(pattern)
     matcher.Compile()
@@ -131,7 +133,7 @@ class RegexSet:
     def __init__(self, numbered: Iterable[tuple[int, Regex]]) -> None:
         valid = [(number, regex.pattern) for number, regex in numbered if not regex.error]
         chunks = [valid[start : start + SET_SIZE] for start in range(0, len(valid), SET_SIZE)]
-        self._sets = [(_compile_set(p for _, p in chunk), tuple(n for n, _ in chunk)) for chunk in chunks]
+        self._sets = [(_compile_set([p for _, p in chunk]), tuple(n for n, _ in chunk)) for chunk in chunks]
 
     def matching(self, text: str) -> list[int]:
         """Return the numbers of the patterns that match, in no particular order."""
