@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from ..lazy_dataclass import dataclass
 from ..schema import Msg
@@ -11,9 +12,11 @@ from ..schema import Msg
 if TYPE_CHECKING:
     from ..model.ref import Ref
     from ..model.world import State
+    from .runtime import Runtime
 
 UNLIMITED: Final = 2**32 - 1
 PRIORITIES: Final = ("DEFAULT", "HIGH")
+LIMITS: Final = ("max_connections", "max_pending_requests", "max_requests", "max_retries", "max_connection_pools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,11 @@ class CircuitBreakers:
     high: Thresholds = Thresholds()
 
 
-def compile_circuit_breakers(msg: Msg, ref: Ref) -> CircuitBreakers:
-    """Compile ``envoy.config.cluster.v3.CircuitBreakers`` (``ClusterInfoImpl::ResourceManagers::load``)."""
+def compile_circuit_breakers(msg: Msg, ref: Ref, cluster: str, runtime: Runtime) -> CircuitBreakers:
+    """Compile ``envoy.config.cluster.v3.CircuitBreakers`` (``ClusterInfoImpl::ResourceManagers::load``).
+
+    Runtime keys ``circuit_breakers.CLUSTER.default.max_requests`` and the like replace what is configured.
+    """
     per_host = {"DEFAULT": UNLIMITED, "HIGH": UNLIMITED}
     for entry in msg.per_host_thresholds:
         if entry.HasField("max_connections"):
@@ -59,7 +65,31 @@ def compile_circuit_breakers(msg: Msg, ref: Ref) -> CircuitBreakers:
         if priority not in found:
             found[priority] = _thresholds(entry, per_host[priority], ref.at("thresholds", index))
     missing = {name: Thresholds(max_connections_per_host=per_host[name]) for name in PRIORITIES}
-    return CircuitBreakers(found.get("DEFAULT", missing["DEFAULT"]), found.get("HIGH", missing["HIGH"]))
+    limits = (
+        _overridden(found.get(name, missing[name]), f"circuit_breakers.{cluster}.{name.lower()}.", runtime)
+        for name in PRIORITIES
+    )
+    return CircuitBreakers(*limits)
+
+
+def _overridden(limits: Thresholds, prefix: str, runtime: Runtime) -> Thresholds:
+    """Let runtime keys replace limits (``ManagedResourceImpl``); those of the retry budget turn it on as well."""
+    given: dict[str, Any] = {
+        name: runtime.integer(prefix + name, getattr(limits, name)) for name in LIMITS if prefix + name in runtime
+    }
+    limits = replace(limits, **given)
+    budget = prefix + "retry_budget."
+    if budget + "budget_percent" not in runtime and budget + "min_retry_concurrency" not in runtime:
+        return limits
+    known = limits.retry_budget or RetryBudget()
+    return replace(
+        limits,
+        retry_budget=replace(
+            known,
+            percent=runtime.double(budget + "budget_percent", known.percent),
+            min_concurrency=runtime.integer(budget + "min_retry_concurrency", known.min_concurrency),
+        ),
+    )
 
 
 def _thresholds(entry: Msg, per_host: int, ref: Ref) -> Thresholds:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 DEFAULT_CONNECT_TIMEOUT_MS: Final = 5000.0
+PANIC_KEY: Final = "upstream.healthy_panic_threshold"
+DROP_OVERLOAD_KEY: Final = "load_balancing_policy.drop_overload_limit"
 DEFAULT_STREAMS: Final = 1024
 """``max_concurrent_streams`` of an upstream HTTP/2 connection, until the peer says less."""
 
@@ -102,7 +104,7 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
     bootstrap = proxy.dump.bootstrap
     manager = bootstrap.message().cluster_manager if bootstrap is not None else None
     lb = msg.common_lb_config
-    threshold = lb.healthy_panic_threshold
+    panic = whole_percent(lb.healthy_panic_threshold.value) if lb.HasField("healthy_panic_threshold") else 50
     window = lb.update_merge_window
     protocol, http2 = _http_protocol(msg, options)
     return Cluster(
@@ -113,13 +115,15 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         endpoints=endpoints,
         policy=policy,
         counts_requests=looks_at_requests(policy),
-        panic_threshold=whole_percent(threshold.value) if lb.HasField("healthy_panic_threshold") else 50,
+        panic_threshold=min(100, proxy.runtime.integer(PANIC_KEY, panic)),
         update_merge_window_ms=duration_ms(window) if lb.HasField("update_merge_window") else 1000.0,
         override_health=_override_health(lb),
         connect_timeout_ms=duration_ms(msg.connect_timeout)
         if msg.HasField("connect_timeout")
         else DEFAULT_CONNECT_TIMEOUT_MS,
-        circuit_breakers=compile_circuit_breakers(msg.circuit_breakers, ref.at("circuit_breakers")),
+        circuit_breakers=compile_circuit_breakers(
+            msg.circuit_breakers, ref.at("circuit_breakers"), msg.name, proxy.runtime
+        ),
         transport_sockets=compile_transport_sockets(msg, ref, proxy),
         outlier_detection=compile_outlier_detection(msg.outlier_detection, ref.at("outlier_detection"))
         if msg.HasField("outlier_detection")
@@ -135,7 +139,7 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         auto_san_validation=names.auto_san_validation,
         override_auto_sni_header=names.override_auto_sni_header.lower(),
         connection_pool_per_downstream_connection=msg.connection_pool_per_downstream_connection,
-        drop_overload=endpoints.drop_overload,
+        drop_overload=min(endpoints.drop_overload, proxy.runtime.integer(DROP_OVERLOAD_KEY, 100) / 100),
         retry_policy=_cluster_retry(options, at, proxy),
         mirrors=_cluster_mirrors(options, at),
         hash_policy=_cluster_hash(options, at),

@@ -36,6 +36,10 @@ GRPC_TOKENS: Final = {
     "unavailable": 0x8000,
     "internal": 0x10000,
 }
+TOKENS: Final = HTTP_TOKENS | GRPC_TOKENS
+"""What a route's ``retry_on`` may hold; the headers know one kind each."""
+BASE_KEY: Final = "upstream.base_retry_backoff_ms"
+DEFAULT_BASE_MS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +62,15 @@ class RetryPolicy:
     retriable_status_codes: tuple[int, ...] = ()
     retriable_headers: tuple[HeaderMatcher, ...] = ()
     retriable_request_headers: tuple[HeaderMatcher, ...] = ()
-    base_interval_ms: int | None = None
+    base_interval_ms: int = DEFAULT_BASE_MS
     max_interval_ms: int | None = None
     reset_headers: tuple[ResetHeader, ...] = ()
     reset_max_interval_ms: int = 300_000
     host_predicates: tuple[HostPredicate, ...] = ()
     host_selection_max_attempts: int = 1
     retry_priority: PreviousPriorities | None = None
-    refresh_cluster_on_retry: bool = False
-    unmodelled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a trace has to say of it: what is not modelled, and what Envoy ignores."""
 
 
 NO_RETRY: Final = RetryPolicy()
@@ -74,25 +78,27 @@ NO_RETRY: Final = RetryPolicy()
 
 
 def compile_retry_policy(msg: Msg, ref: Ref, proxy: Proxy | None) -> RetryPolicy:
-    """Compile ``msg``; unknown tokens of ``retry_on`` are ignored, as Envoy does with a warning."""
-    http_bits, _ = parse_retry_on(msg.retry_on, HTTP_TOKENS)
-    grpc_bits, _ = parse_retry_on(msg.retry_on, GRPC_TOKENS)
-    base, maximum = _back_off(msg)
+    """Compile ``msg``; unknown tokens of ``retry_on`` are ignored, as Envoy does without a word."""
+    retry_on, unknown = parse_retry_on(msg.retry_on, TOKENS)
+    base, maximum = _back_off(msg, proxy)
     rate_limited = msg.rate_limited_retry_back_off
-    notes: list[str] = [f"retry_options_predicates: `{p.name}`" for p in msg.retry_options_predicates]
+    notes = [f"retry_on `{token}` is no condition that Envoy knows: it is ignored" for token in unknown]
+    notes += [f"not modelled: retry_options_predicates: `{p.name}`" for p in msg.retry_options_predicates]
+    if msg.refresh_cluster_on_retry:
+        notes.append("not modelled: refresh_cluster_on_retry: retries stay in the cluster of the first attempt")
     predicates = []
     for index, predicate in enumerate(msg.retry_host_predicate):
         compiled = compile_host_predicate(predicate, ref.at("retry_host_predicate", index))
         if compiled is None:
-            notes.append(f"retry_host_predicate `{predicate.name}`")
+            notes.append(f"not modelled: retry_host_predicate `{predicate.name}`")
         else:
             predicates.append(compiled)
     priority = compile_retry_priority(msg.retry_priority) if msg.HasField("retry_priority") else None
     if msg.HasField("retry_priority") and priority is None:
-        notes.append(f"retry_priority `{msg.retry_priority.name}`")
+        notes.append(f"not modelled: retry_priority `{msg.retry_priority.name}`")
     return RetryPolicy(
         ref=ref,
-        retry_on=http_bits | grpc_bits,
+        retry_on=retry_on,
         num_retries=msg.num_retries.value if msg.HasField("num_retries") else 1,
         per_try_timeout_ms=int(duration_ms(msg.per_try_timeout)),
         per_try_idle_timeout_ms=int(duration_ms(msg.per_try_idle_timeout)),
@@ -110,14 +116,14 @@ def compile_retry_policy(msg: Msg, ref: Ref, proxy: Proxy | None) -> RetryPolicy
         host_predicates=tuple(predicates),
         host_selection_max_attempts=msg.host_selection_retry_max_attempts or 1,
         retry_priority=priority,
-        refresh_cluster_on_retry=getattr(msg, "refresh_cluster_on_retry", False),
-        unmodelled=tuple(notes),
+        notes=tuple(notes),
     )
 
 
-def _back_off(msg: Msg) -> tuple[int | None, int | None]:
+def _back_off(msg: Msg, proxy: Proxy | None) -> tuple[int, int | None]:
     if not msg.HasField("retry_back_off"):
-        return None, None
+        runtime = proxy.runtime if proxy is not None else None
+        return (runtime.integer(BASE_KEY, DEFAULT_BASE_MS) if runtime is not None else DEFAULT_BASE_MS), None
     back_off = msg.retry_back_off
     base = max(1, int(duration_ms(back_off.base_interval)))
     maximum = max(1, int(duration_ms(back_off.max_interval))) if back_off.HasField("max_interval") else None

@@ -211,7 +211,7 @@ def make_retry_state(policy: RetryPolicy, headers: HeaderMap) -> RetryState | No
         remaining = _first(parse_uint(given.get("x-envoy-max-retries")), remaining)
     codes = given.get("x-envoy-retriable-status-codes")
     names = given.get("x-envoy-retriable-header-names")
-    base = policy.base_interval_ms or 25
+    base = policy.base_interval_ms
     return RetryState(
         policy,
         retry_on,

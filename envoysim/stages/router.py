@@ -127,8 +127,8 @@ def send_first(attempts: Attempts, config: RouterFilter, host: Host) -> None:
     _take_router_headers(stream, attempts.timeouts)
     policy = cluster.retry_policy or action.retry_policy or NO_RETRY
     attempts.retry = make_retry_state(policy, headers)
-    for text in policy.unmodelled:
-        stream.telling.note(policy.ref, f"not modelled: {text}")
+    for text in policy.notes:
+        stream.telling.note(policy.ref, text)
     for name in config.upstream_http_filters:
         stream.telling.note(config.ref, f"upstream HTTP filter `{name}` is not modelled")
     if len(stream.body) > min(action.request_body_buffer_limit, CONNECTION_BUFFER):

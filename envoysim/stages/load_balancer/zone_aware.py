@@ -5,6 +5,7 @@ Follows ``ZoneAwareLoadBalancerBase::hostSourceToUse``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..host import Host
@@ -158,7 +159,9 @@ class ZoneAware:
         if self._routing is None or self._routing[0] is not local:
             runtime = ask.cluster.proxy.runtime
             min_size = runtime.integer("upstream.zone_routing.min_cluster_size", self.locality.min_cluster_size)
-            self._routing = (local, zone_routing(self.host_sets[0], local, self.locality, min_size))
+            force = runtime.integer("upstream.zone_routing.force_local_zone.min_size", 0)
+            locality = replace(self.locality, force_local_zone_min_size=force) if force else self.locality
+            self._routing = (local, zone_routing(self.host_sets[0], local, locality, min_size))
         routing = self._routing[1]
         if routing.why_not or host_set.priority != 0 or local is None:
             return plain
