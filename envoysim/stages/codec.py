@@ -52,6 +52,15 @@ def decode_request(
         remote=connection.remote,
         start_ms=state.now_ms,
     )
+    connection.requests += 1
+    if 0 < hcm.max_requests_per_connection <= connection.requests:
+        telling.step(
+            "connection manager",
+            hcm.ref.at("common_http_protocol_options", "max_requests_per_connection"),
+            "request {} of the connection is its last",
+            connection.requests,
+        )
+        connection.draining = True
     end: LocalReply | Aborted | None = _refuse_bytes(hcm, connection, protocol)
     if end is None:
         decode = decode_http2 if protocol in ("HTTP/2", "HTTP/3") else decode_http1

@@ -29,7 +29,7 @@ def find_connection(request: Request, state: State, telling: Telling) -> Downstr
     if name is None:
         return None
     connection = _kept(name, state).connection
-    if connection is None or connection.hcm is None or connection.closed:
+    if connection is None or connection.hcm is None or connection.draining or connection.closed:
         return None
     listener, chain = connection.listener, connection.filter_chain
     telling.step(
@@ -57,7 +57,9 @@ def _kept(name: str, state: State) -> Kept:
 def end_request(connection: DownstreamConnection, end: Response | Aborted) -> None:
     """Note whether the connection outlives a request: HTTP/2 streams end alone, HTTP/1 may ask for the end of both."""
     multiplexed = connection.speaks in ("HTTP/2", "HTTP/3")
-    if isinstance(end, Aborted):
+    if connection.draining:
+        connection.closed = True
+    elif isinstance(end, Aborted):
         connection.closed = not multiplexed or end.closed != "reset"
     elif not multiplexed:
         connection.closed = end.close or end.cut

@@ -113,6 +113,8 @@ class HttpConnectionManager:
     """An invalid message ends its stream, not the connection."""
     stream_idle_timeout_ms: float
     max_stream_duration_ms: float | None
+    max_requests_per_connection: int
+    """0 for no limit."""
 
     def is_internal(self, ip: str) -> bool:
         """Tell whether an address counts as internal; without ``internal_address_config`` none does."""
@@ -185,6 +187,7 @@ def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpCon
         max_stream_duration_ms=duration_ms(common.max_stream_duration)
         if common.HasField("max_stream_duration")
         else None,
+        max_requests_per_connection=common.max_requests_per_connection.value,
     )
 
 
@@ -322,7 +325,7 @@ def encode_response(stream: Stream, response: Response) -> None:
     if stream.protocol in ("HTTP/1.0", "HTTP/1.1"):
         # A request that was not read to its end leaves the connection unusable.
         unread = response.local and bool(stream.request.body) and not stream.attempts
-        response.close = response.close or stream.closes or unread
+        response.close = response.close or stream.closes or unread or stream.connection.draining
         if response.close and not upgraded:
             headers.items.append(("connection", "close"))
     if CODEC_ERROR in stream.facts:

@@ -107,6 +107,10 @@ class DownstreamConnection:
     """The validated client certificate, where the chain asked for one."""
     hcm: HttpConnectionManager | None = None
     """The connection manager that ended the chain, once one has."""
+    requests: int = 0
+    """How many requests came on it."""
+    draining: bool = False
+    """It takes no request after the present ones."""
     closed: bool = False
     """The connection did not outlive its last request."""
     metadata: dict[str, dict[str, object]] = field(default_factory=dict)

@@ -12,9 +12,9 @@ from ..lazy_dataclass import dataclass
 from ..model.address import parse_address
 from ..model.behaviour import Upstream
 from ..model.request import Request
-from .client import Answer, send
+from .client import Answer, Client
 from .ports import free_ports
-from .process import Envoy, run_envoy
+from .process import run_envoy
 from .upstreams import ScriptedUpstreams, Sighting
 
 Json = dict[str, Any]
@@ -70,7 +70,7 @@ def judge(
     tls: Mapping[str, Any] | None = None,
     aside: Container[str] = (),
 ) -> Judgement:
-    """Run Envoy with ``bootstrap`` and play ``requests`` one after another, each on its own connection.
+    """Run Envoy with ``bootstrap`` and play ``requests`` one after another, on connections as their ``reuse`` says.
 
     Endpoints ``aside`` (mirrors') take no part in a request's script.
     Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect.
@@ -83,7 +83,8 @@ def judge(
             dump = envoy.config_dump()
             logs = _Logs(envoy.folder)
             start = time.monotonic()
-            observed = tuple(_play(request, upstreams, envoy, logs, start) for request in requests)
+            with Client() as client:
+                observed = tuple(_play(request, client, upstreams, logs, start) for request in requests)
     return Judgement(restored(dump, instrumented), observed)
 
 
@@ -205,11 +206,11 @@ def _is_hop(line: Json) -> bool:
     return line.get("details") == "internal_redirect"
 
 
-def _play(request: Request, upstreams: ScriptedUpstreams, envoy: Envoy, logs: _Logs, start: float) -> Observed:
+def _play(request: Request, client: Client, upstreams: ScriptedUpstreams, logs: _Logs, start: float) -> Observed:
     upstreams.script(request.upstream, request.upstream_by_endpoint)
     destination = parse_address(request.connection.destination or "")
     at_ms = (time.monotonic() - start) * 1000
-    answer = send(request, destination.ip, destination.port)
+    answer = client.send(request, destination.ip, destination.port)
     entry, kind = logs.entry_of(answer.port, 0.6) if answer.port else (None, "")
     if request.pause_ms:
         time.sleep(request.pause_ms / 1000)

@@ -82,7 +82,7 @@ class Bench:
         """Add a request; connection fields are given by name as well."""
         connection = {
             k: fields.pop(k)
-            for k in ("protocol", "tls", "proxy_protocol", "source", "original_destination")
+            for k in ("protocol", "tls", "proxy_protocol", "source", "original_destination", "reuse")
             if k in fields
         }
         fields.setdefault("authority", "foo.com")

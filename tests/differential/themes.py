@@ -8,7 +8,7 @@ from typing import Final
 
 from envoysim.verify.ports import free_ports
 
-from . import actions, balancing, by_hand, chains, failures, more_filters, tcp
+from . import actions, balancing, by_hand, chains, connections, failures, more_filters, tcp
 from .build import Bench
 from .generate import Case, make_case
 
@@ -17,6 +17,7 @@ MAKERS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "balancing": balancing.make,
     "chains": chains.make,
     "by_hand": by_hand.make,
+    "connections": connections.make,
     "criteria": chains.make_criteria,
     "failures": failures.make,
     "filters": more_filters.make,
