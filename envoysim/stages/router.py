@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..model.reply import Aborted, LocalReply
 from .attempts import NEVER, Attempts, End
-from .circuit_breakers import resource_manager
+from .circuit_breakers import UNLIMITED, resource_manager
 from .exchange import Exchange
 from .load_balancer import Host
 from .mirror import send_mirrors
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 NO_ROUTE: Final = LocalReply(404, "route_not_found", "", ("NR",))
 CONNECTION_BUFFER: Final = 1 << 20
 SCRIPT: Final = "upstream_script"
+POOLS_NOTE: Final = "max_connection_pools {} is not applied: a host whose pool would be one more is 503 UH in Envoy"
 """``Stream.facts`` key: the request's script goes on over internal redirects."""
 
 
@@ -129,6 +130,9 @@ def send_first(attempts: Attempts, config: RouterFilter, host: Host) -> None:
     attempts.retry = make_retry_state(policy, headers)
     for text in policy.notes:
         stream.telling.note(policy.ref, text)
+    limits = attempts.exchange.resources.limits
+    if limits.max_connection_pools < UNLIMITED:
+        stream.telling.note(limits.ref, POOLS_NOTE.format(limits.max_connection_pools))
     for name in config.upstream_http_filters:
         stream.telling.note(config.ref, f"upstream HTTP filter `{name}` is not modelled")
     if len(stream.body) > min(action.request_body_buffer_limit, CONNECTION_BUFFER):

@@ -9,6 +9,7 @@ from envoysim.load.decode import decode_message
 from envoysim.model.ref import NOWHERE
 from envoysim.stages.circuit_breakers import UNLIMITED, ResourceManager, Thresholds, compile_circuit_breakers
 from envoysim.stages.connection_pool import Connecting, ConnectionPool, Ticket
+from envoysim.stages.runtime import Entry, Runtime
 
 PLAIN = Connecting()
 H2 = Connecting(protocol="HTTP/2")
@@ -123,10 +124,12 @@ def test_thresholds_by_priority() -> None:
         NOWHERE,
         [],
     )
-    breakers = compile_circuit_breakers(msg, NOWHERE)
+    runtime = Runtime({"circuit_breakers.c.high.max_retries": Entry("7", 7)})
+    breakers = compile_circuit_breakers(msg, NOWHERE, "c", runtime)
     assert breakers.default.max_requests == 5
     assert breakers.default.max_connections_per_host == 2
     assert breakers.default.retry_budget is not None
     assert (breakers.default.retry_budget.percent, breakers.default.retry_budget.min_concurrency) == (30, 3)
     assert (breakers.high.max_pending_requests, breakers.high.max_requests) == (0, 1024)
     assert breakers.high.max_connection_pools == UNLIMITED
+    assert (breakers.default.max_retries, breakers.high.max_retries) == (3, 7)
