@@ -34,8 +34,18 @@ class Check:
         origin: str | None = None,
         severity: Severity | None = None,
         fix: str | None = None,
+        fold: str = "",
     ) -> Finding:
-        """Make a finding of this rule."""
+        """Make a finding of this rule; ``fold`` is the same for findings that say the same of many resources."""
         return Finding(
-            self.code, self.name, severity or self.severity, message, ref, fix or self.fix, related, origin, witness
+            self.code,
+            self.name,
+            severity or self.severity,
+            message,
+            ref,
+            fix or self.fix,
+            related,
+            origin,
+            witness,
+            fold,
         )

@@ -71,6 +71,7 @@ def _first(host: HostReach, reachability: Reachability, position: int) -> Iterat
             related=(Related(later.ref.at("match"), "the later route"),),
             witness=host.witness(values, i, position),
             origin=origin_of(earlier.msg),
+            fold=f"{earlier.label} {later.label}",
         )
         return
 

@@ -51,6 +51,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                 f"outlier detection of cluster `{cluster.name}` never ejects: one of {hosts} hosts is more than "
                 f"{percent} % (max_ejection_percent)",
                 origin=origin_of(cluster.msg),
+                fold=f"{percent} %",
             )
 
 

@@ -149,7 +149,7 @@ class Dump:
         node: Node = self.documents[ref.source].root if self.documents else None
         parts: list[str] = []
         for part in ref.path:
-            node, words = _descend(node, part)
+            node, words = descend(node, part)
             parts += words
         pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
         return pointer if len(self.documents) < 2 else f"{self.documents[ref.source].name}#{pointer}"
@@ -175,7 +175,7 @@ class Dump:
         return plain(node)
 
 
-def _descend(node: Node, part: str | int) -> tuple[Node, list[str]]:
+def descend(node: Node, part: str | int) -> tuple[Node, list[str]]:
     """Follow one step of a Ref: own spelling of fields, the ``value`` of a TypedStruct; absent fields are kept."""
     if isinstance(part, int):
         if is_list(node) and part < len(node):
@@ -190,7 +190,7 @@ def _descend(node: Node, part: str | int) -> tuple[Node, list[str]]:
         return node[key], [key]
     inner = node.get("value")
     if is_object(inner) and (node.get("type_url") or node.get("typeUrl")):
-        below, words = _descend(inner, part)
+        below, words = descend(inner, part)
         return below, ["value", *words]
     return None, [part]
 

@@ -30,11 +30,33 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Something on the way to a place: its kind and name, or its ``index`` where it has none.
+
+    ``more`` is how many others of the kind lead there too.
+    """
+
+    kind: str
+    name: str
+    index: int | None = None
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A further place of a finding."""
+
+    ref: Ref
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One misbehaviour: where it stands (``ref``), in one sentence, and how to mend it.
 
-    ``origin`` names the Istio or Gateway API object behind it, where the dump tells. ``count`` is how many places
-    are folded into this one.
+    ``origin`` names the Istio or Gateway API object behind it, where the dump tells. Findings of a rule with the same
+    ``fold`` (where there is none: that say the same) are one for a person; the others' places are in ``places`` then.
+    ``trail`` holds the names on the way to the place, ``fingerprint`` identifies the finding from one dump to the next.
     """
 
     code: str
@@ -46,4 +68,12 @@ class Finding:
     related: tuple[Related, ...] = ()
     origin: str | None = None
     witness: Witness | None = None
-    count: int = 1
+    fold: str = ""
+    places: tuple[Place, ...] = ()
+    trail: tuple[Named, ...] = ()
+    fingerprint: str = ""
+
+    @property
+    def count(self) -> int:
+        """In how many places it was found."""
+        return 1 + len(self.places)

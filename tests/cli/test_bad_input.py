@@ -36,7 +36,7 @@ BAD: list[tuple[str, list[str], str]] = [
     ("bad upstreams file", ["run", EDGE, "--requests", "-", "--upstreams", "{tmp}/up.yaml"], "unknown key `stats`"),
     ("unknown rule", ["check", EDGE, "--select", "ESM999"], "unknown rule `ESM999`"),
     ("unknown rule name", ["explain", "unknown-clustr"], "did you mean `unknown-cluster`?"),
-    ("foreign baseline", ["check", EDGE, "--baseline", "{tmp}/type.json"], "is not a baseline"),
+    ("foreign baseline", ["check", EDGE, "--baseline", "{tmp}/type.json"], "not a baseline"),
     ("nothing there", ["show", EDGE, "/configs/99"], "nothing stands at `/configs/99`"),
     ("no command", ["trase", EDGE], "trase"),
 ]
