@@ -60,6 +60,8 @@ class Cluster:
     http_protocol: str
     """``HTTP/1.1``, ``HTTP/2``, ``auto`` (ALPN decides) or ``downstream`` (as the client speaks)."""
     http2_max_concurrent_streams: int = DEFAULT_STREAMS
+    http1_trailers: bool = False
+    """Trailers are read on HTTP/1 connections."""
     max_requests_per_connection: int = 0
     max_stream_duration_ms: int = 0
     auto_sni: bool = False
@@ -133,6 +135,7 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         else None,
         http_protocol=protocol,
         http2_max_concurrent_streams=_streams(http2),
+        http1_trailers=_http1_options(msg, options).enable_trailers,
         max_requests_per_connection=_max_requests(msg, common),
         max_stream_duration_ms=int(duration_ms(common.max_stream_duration)),
         auto_sni=names.auto_sni,
@@ -173,6 +176,14 @@ def _http_protocol(msg: Msg, options: Msg | None) -> tuple[str, Msg | None]:
     if explicit == "http2_protocol_options":
         return "HTTP/2", options.explicit_http_config.http2_protocol_options
     return ("HTTP/3" if explicit == "http3_protocol_options" else "HTTP/1.1"), None
+
+
+def _http1_options(msg: Msg, options: Msg | None) -> Msg:
+    """Return the HTTP/1 options that apply, empty ones where there are none."""
+    if options is None:
+        return msg.http_protocol_options
+    kind = options.WhichOneof("upstream_protocol_options")
+    return (getattr(options, kind) if kind is not None else options.explicit_http_config).http_protocol_options
 
 
 def _streams(http2: Msg | None) -> int:

@@ -19,6 +19,7 @@ from .client_cert import ForwardClientCert, compile_forward_client_cert, forward
 from .codec import CODEC_ERROR
 from .connection_header import is_upgrade
 from .forwarded import append_via, mutate_request_headers
+from .http_filters.base import BODY_READ
 from .http_filters.chain import HttpFilterChain, compile_http_filters
 from .ip_detection import Detect, compile_ip_detection
 from .local_reply import LocalReplyConfig, compile_local_reply
@@ -108,6 +109,7 @@ class HttpConnectionManager:
     allow_custom_methods: bool
     allow_chunked_length: bool
     ignored_upgrades: tuple[StringMatcher, ...]
+    http1_trailers: bool
     http2_allow_connect: bool
     http2_stream_errors: bool
     """An invalid message ends its stream, not the connection."""
@@ -177,6 +179,7 @@ def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpCon
             compile_string_matcher(m, ref.at("http_protocol_options", "ignore_http_11_upgrade", i))
             for i, m in enumerate(http1.ignore_http_11_upgrade)
         ),
+        http1_trailers=http1.enable_trailers,
         http2_allow_connect=http2.allow_connect,
         http2_stream_errors=http2.override_stream_error_on_invalid_http_message.value
         if http2.HasField("override_stream_error_on_invalid_http_message")
@@ -324,7 +327,8 @@ def encode_response(stream: Stream, response: Response) -> None:
     stream.response_code = response.status
     if stream.protocol in ("HTTP/1.0", "HTTP/1.1"):
         # A request that was not read to its end leaves the connection unusable.
-        unread = response.local and bool(stream.request.body) and not stream.attempts
+        answered_early = response.local and not stream.attempts and BODY_READ not in stream.facts
+        unread = answered_early and bool(stream.request.body)
         response.close = response.close or stream.closes or unread or stream.connection.draining
         if response.close and not upgraded:
             headers.items.append(("connection", "close"))

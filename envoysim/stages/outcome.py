@@ -52,8 +52,18 @@ def tell_stream(stream: Stream, end: Response | Aborted) -> Outcome:
         _as_http2(stream, outcome)
     elif not outcome.body and _is_empty(stream, end):
         outcome.headers += (("content-length", "0"),)
-    outcome.trailers = tuple(end.trailers.items) if end.trailers is not None else ()
+    if end.trailers is not None and _sends_trailers(stream, end):
+        outcome.trailers = tuple(end.trailers.items)
     return outcome
+
+
+def _sends_trailers(stream: Stream, response: Response) -> bool:
+    """HTTP/1 sends trailers after chunks, where configured so (``StreamEncoderImpl::encodeTrailersBase``)."""
+    if stream.protocol not in ("HTTP/1.1", "HTTP/1.0"):
+        return True
+    bodiless = stream.request.method == "HEAD" or response.status in (204, 304)
+    chunked = stream.protocol == "HTTP/1.1" and not bodiless and "content-length" not in response.headers
+    return stream.hcm.http1_trailers and chunked
 
 
 def _as_http2(stream: Stream, outcome: Outcome) -> None:

@@ -50,10 +50,13 @@ def late_reset(protocol: str) -> str:
     return (H1_ENDS if protocol == H1 else H2_ENDS)["partial"]
 
 
-def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response | LocalReply | None:
+def make_answer(
+    behaviour: Behaviour, stream: Stream, protocol: str, *, http1_trailers: bool = False
+) -> Response | LocalReply | None:
     """Build the answer as the codec hands it on; ``None`` where the codec refuses it.
 
-    A websocket upgrade that HTTP/1 answers with anything but 101 or an error becomes an empty local reply.
+    HTTP/1 drops trailers unless ``http1_trailers``; the answer still goes on after its headers. A websocket upgrade
+    that HTTP/1 answers with anything but 101 or an error becomes an empty local reply.
     """
     headers = ResponseHeaderMap()
     for name, value in behaviour.headers:
@@ -63,8 +66,9 @@ def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response
         headers.items += [("content-type", "application/grpc"), ("grpc-status", str(behaviour.grpc_status))]
         body = ""
     method, upgrade = stream.headers.get(":method"), _upgrade(stream)
+    bodiless = method == "HEAD" or status in (204, 304)
     announced = "" if status in (204, 304) else body
-    if method == "HEAD" or status in (204, 304):
+    if bodiless:
         body = ""
     if body == ECHO and (method == "CONNECT" or status == 101 or (upgrade and protocol != H1)):
         body = ""  # nobody echoes into a tunnel
@@ -76,15 +80,20 @@ def make_answer(behaviour: Behaviour, stream: Stream, protocol: str) -> Response
             headers.items += [("upgrade", upgrade), ("connection", "upgrade")]
     elif upgrade.lower() == "websocket" and status != 101:
         if status < 400:
-            kept = tuple(p for p in headers.items if p[0] != "content-length")
-            return LocalReply(status, "websocket_handshake_unsuccessful", headers=kept)
+            others = tuple(p for p in headers.items if p[0] != "content-length")
+            return LocalReply(status, "websocket_handshake_unsuccessful", headers=others)
         headers.remove("upgrade")
     announced = announced if method == "HEAD" else body
     framed = protocol != "HTTP/2" and not behaviour.trailers and "content-length" not in headers
     if framed and announced and announced != ECHO:
         headers.items.append(("content-length", str(len(announced.encode()))))
-    trailers = HeaderMap([(n.lower(), v) for n, v in behaviour.trailers]) if behaviour.trailers else None
-    return Response(status, headers, body, trailers, cut=behaviour.action in ("partial", "stall"))
+    trailers = None
+    if behaviour.trailers and not bodiless:
+        kept = behaviour.trailers if protocol != H1 or http1_trailers else ()
+        trailers = HeaderMap([(n.lower(), v) for n, v in kept])
+    # HTTP/1 knows that an answer without a body is whole.
+    cut = behaviour.action in ("partial", "stall") and not (bodiless and protocol == H1)
+    return Response(status, headers, body, trailers, cut=cut)
 
 
 def _upgrade(stream: Stream) -> str:

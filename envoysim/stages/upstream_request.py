@@ -216,7 +216,7 @@ class UpstreamRequest:
             return self._reset(*reset, now_ms)
         if not self.awaiting_headers:  # headers went by already: this is the cut within the body
             return self._reset(late_reset(self.protocol), True, now_ms)
-        answer = make_answer(behaviour, self.exchange.stream, self.protocol)
+        answer = make_answer(behaviour, self.exchange.stream, self.protocol, http1_trailers=self.cluster.http1_trailers)
         if answer is None:
             return self._reset(PROTOCOL_ERROR, False, now_ms)
         self.awaiting_headers = False
@@ -225,15 +225,16 @@ class UpstreamRequest:
         if isinstance(answer, LocalReply):
             self.finish(now_ms, close=True)
             return answer
-        if behaviour.action == "partial":
+        if not answer.cut:
+            leaves = behaviour.action == "partial" or closes_connection(answer)
+            self.finish(now_ms, close=self.protocol == H1 and leaves)
+        elif behaviour.action == "partial":
             self.due_ms = now_ms
-        elif behaviour.action == "stall":
+        else:
             self.due_ms = NEVER
             if self.exchange.timeouts.per_try_idle_ms:
                 self.per_try_idle_due_ms = now_ms + self.exchange.timeouts.per_try_idle_ms
                 self._note_timers()
-        else:
-            self.finish(now_ms, close=self.protocol == H1 and closes_connection(answer))
         return answer
 
     def _reset(self, reason: str, close: bool, now_ms: float) -> Reset:

@@ -172,6 +172,14 @@ def _greet(request: Request, sock: socket.socket) -> socket.socket:
     return context.wrap_socket(sock, server_hostname=tls.server_name or None)
 
 
+def _text(body: bytes) -> str:
+    """A body as text; one that is not UTF-8 keeps its bytes as characters, as in a dump's ``inline_bytes``."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body.decode("latin-1")
+
+
 def _send_h1(request: Request, sock: socket.socket) -> Answer:
     version = "HTTP/1.0" if request.connection.protocol == "HTTP/1.0" else "HTTP/1.1"
     target = request.authority if request.method == "CONNECT" and not request.path else request.path
@@ -209,7 +217,7 @@ def _read_h1(sock: socket.socket, method: str) -> Answer:
         return Answer(status, headers, data.decode("latin-1"), error="timeout")
     except OSError:
         return Answer(status, headers, data.decode("latin-1"), error="body-cut")
-    return Answer(status, headers, body.decode("utf-8", "replace"), trailers, "body-cut" if cut else None)
+    return Answer(status, headers, _text(bytes(body)), trailers, "body-cut" if cut else None)
 
 
 def _read_h1_body(
@@ -290,7 +298,7 @@ def _send_h2(request: Request, channel: _Channel) -> Answer:
     body = bytearray()
 
     def so_far(error: str | None) -> Answer:
-        return Answer(status, answer_headers, body.decode("utf-8", "replace"), trailers, error)
+        return Answer(status, answer_headers, _text(bytes(body)), trailers, error)
 
     while True:
         try:

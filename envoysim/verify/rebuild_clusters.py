@@ -125,8 +125,9 @@ KEPT_ASSIGNMENT_POLICY = ("overprovisioning_factor", "weighted_priority_health")
 def _endpoint(dump: Dump, cluster: str, entry: Json, made: Rebuilt, *, named: bool) -> Json | None:
     """An endpoint on loopback that keeps health, weight, metadata and the hash of the address it stands for."""
     endpoint = entry.get("endpoint", {})
-    socket = endpoint.get("address", {}).get("socket_address", {})
-    host = socket.get("address", "placeholder")
+    address = endpoint.get("address", {})
+    socket = address.get("socket_address", {})
+    host = socket.get("address") or address.get("pipe", {}).get("path", "placeholder")
     port = socket.get("port_value", 0)
     original = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     here = _loopback(cluster, original, made)

@@ -251,7 +251,7 @@ def _answer_h1(upstreams: ScriptedUpstreams, sock: socket.socket, behaviour: Beh
         extra = 10 if action in ("partial", "stall") else 0
         lines.append(f"content-length: {len(body) + extra}")
     sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
-    if action == "stall":
+    if action == "stall" and method != "HEAD" and not bodiless:
         upstreams.wait(HANG_SECONDS)
         raise _Ended
     if method != "HEAD" and not bodiless:
@@ -350,7 +350,8 @@ class _H2Answers:
         action, connection = behaviour.action, self.connection
         status, answer, content = answer_headers(behaviour)
         sent = [(":status", str(status)), *((n.lower(), v) for n, v in answer)]
-        head_only = method == "HEAD" or (not content and not behaviour.trailers)
+        bodiless = method == "HEAD" or status in (204, 304)
+        head_only = bodiless or (not content and not behaviour.trailers)
         connection.send_headers(stream, sent, end_stream=head_only and action not in ("partial", "stall"))
         if not head_only and action != "stall":
             connection.send_data(stream, content, end_stream=action != "partial" and not behaviour.trailers)

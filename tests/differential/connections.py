@@ -53,6 +53,8 @@ def _manager(bench: Bench) -> Json:
         manager["use_remote_address"] = True
     if bench.chance(0.5):
         manager["http_protocol_options"] = {"accept_http_10": True, "default_host_for_http_10": "foo.com"}
+        if bench.chance(0.5):
+            manager["http_protocol_options"]["enable_trailers"] = True
     if bench.chance(0.2):
         manager["stream_error_on_invalid_http_message"] = True
     return manager
@@ -84,8 +86,9 @@ def _text(text: str) -> Json:
 
 def make(bench: Bench) -> None:
     """Two chains, five connections that requests share by turns, some requests alone."""
-    bench.cluster("c0", **({"typed_extension_protocol_options": HTTP2} if bench.chance(0.3) else {}))
-    limit = {"common_http_protocol_options": {"max_requests_per_connection": 2}} if bench.chance(0.3) else {}
+    trailers: Json = {"http_protocol_options": {"enable_trailers": True}} if bench.chance(0.5) else {}
+    bench.cluster("c0", **({"typed_extension_protocol_options": HTTP2} if bench.chance(0.3) else trailers))
+    limit: Json = {"common_http_protocol_options": {"max_requests_per_connection": 2}} if bench.chance(0.3) else {}
     bench.cluster("c1", **limit)
     tls = _chain(bench, "tls")
     tls["filter_chain_match"] = {"transport_protocol": "tls"}

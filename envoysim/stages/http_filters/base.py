@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Pause, Response
 from ...schema import Msg
+
+BODY_READ: Final = "body read"
+"""``Stream.facts`` key: a filter waited for the request's end, or for something else while it came."""
 
 if TYPE_CHECKING:
     from ..proxy import Proxy

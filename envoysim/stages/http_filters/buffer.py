@@ -8,7 +8,7 @@ from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import LocalReply
 from ...schema import Msg
-from .base import DecoderOnly, FilterModule, Verdict
+from .base import BODY_READ, DecoderOnly, FilterModule, Verdict
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
@@ -49,6 +49,7 @@ class Buffer(DecoderOnly):
             return TOO_LARGE
         if "content-length" not in stream.headers:
             stream.headers.set("content-length", str(size))
+        stream.facts[BODY_READ] = True
         return None
 
 

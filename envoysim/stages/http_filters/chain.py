@@ -25,7 +25,7 @@ from ..route_configuration import resolve_route
 from ..router import forward
 from ..timeouts import MAX_DURATION, STREAM_IDLE, stream_idle_ms
 from . import find_filter
-from .base import DecoderOnly, FilterModule, HttpFilter, Named
+from .base import BODY_READ, DecoderOnly, FilterModule, HttpFilter, Named
 from .router import RouterFilter
 from .unknown import UNKNOWN, MissingFilter, unknown_filter
 
@@ -230,11 +230,13 @@ def decode_through_filters(stream: Stream) -> Story[End]:
         end: LocalReply | Aborted | Response | None
         if isinstance(verdict, Pause):
             end = yield from _while_client_waits(stream, _hold(stream, verdict))
+            stream.facts[BODY_READ] = True
         elif isinstance(verdict, LocalReply | Response | Aborted):
             end = verdict
         else:
             end = yield from _while_client_waits(stream, verdict)
             stream.telling.now_ms = stream.state.now_ms
+            stream.facts[BODY_READ] = True
         if end is not None:
             if isinstance(end, Response):
                 stream.cluster = known_cluster(stream)
