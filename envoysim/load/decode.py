@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from ..errors import SourceError
 from ..model.outcome import Note
 from ..model.ref import Ref
-from ..schema import TYPED_STRUCTS, Msg, knows, message_class, type_name
+from ..schema import TYPED_STRUCTS, Msg, is_map, knows, message_class, type_name
 from .scalars import Json, Part, converter, wrong
 from .v2 import v3_name
 
@@ -79,7 +79,7 @@ def _fill_at(message: Msg, value: Json, ref: Ref, part: Part, notes: list[Note])
 
 
 def _field(field: Any) -> Put:
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+    if is_map(field):
         return _map(field)
     if field.is_repeated:
         return _repeated(field)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from ..schema import Msg, to_python, type_name, unpack
+from ..schema import Msg, is_map, to_python, type_name, unpack
 
 SPELLED = frozenset({"google.protobuf.Duration", "google.protobuf.Timestamp", "google.protobuf.FieldMask"})
 STRUCTS = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
@@ -46,7 +46,7 @@ def _any(message: Msg) -> dict[str, Any]:
 
 
 def _field(field: Any, value: Any) -> Any:
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+    if is_map(field):
         item = field.message_type.fields_by_name["value"]
         return {_key(key): _value(item, v) for key, v in value.items()}
     if field.is_repeated:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..lazy_dataclass import dataclass
-from ..schema import Msg, duration_ms, enum_name, unpack
+from ..schema import Msg, duration_ms, enum_name, is_map, unpack
 
 DEFAULT_FETCH_TIMEOUT_MS: Final = 15_000.0
 SKIPPED: Final = frozenset({"virtual_hosts", "load_assignment", "metadata", "access_log", "filter_chain_match"})
@@ -71,7 +71,7 @@ def _inside(message: Msg, name: str) -> Iterator[Reference]:
     for field, value in message.ListFields():
         if field.message_type is None or field.name in SKIPPED:
             continue
-        if field.message_type.GetOptions().map_entry:
+        if is_map(field):
             if field.message_type.fields_by_name["value"].message_type is not None:
                 for item in value.values():
                     yield from _inside(item, name)

@@ -46,6 +46,7 @@ class Resource:
 
     __slots__ = (
         "_around",
+        "_domains",
         "_head",
         "_hosts",
         "_message",
@@ -85,6 +86,7 @@ class Resource:
         self._message: Msg | None = None
         self._head: Msg | None = None
         self._hosts: list[Node] | None = None
+        self._domains: dict[int, list[str]] = {}
 
     @property
     def version(self) -> str:
@@ -142,8 +144,12 @@ class Resource:
 
     def virtual_host_domains(self, index: int) -> list[str]:
         """Return the domains of virtual host ``index`` without decoding it."""
-        domains = get(self._virtual_hosts()[index], "domains")
-        return [d for d in plain(domains) if isinstance(d, str)] if is_list(domains) else []
+        found = self._domains.get(index)
+        if found is None:
+            domains = get(self._virtual_hosts()[index], "domains")
+            found = [d for d in plain(domains) if isinstance(d, str)] if is_list(domains) else []
+            self._domains[index] = found
+        return found
 
     def virtual_host(self, index: int) -> Msg:
         """Decode virtual host ``index``; its place is ``ref.at("virtual_hosts", index)``."""

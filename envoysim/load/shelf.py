@@ -39,11 +39,12 @@ class Shelf:
         places = enumerate(self._items)
         while batch := list(islice(places, BATCH)):
             try:
-                found = [(item[field][key], index, item) for index, item in batch]
-            except (KeyError, TypeError):  # some are not as usual
-                found = []
-            if len(found) == len(batch) and all(type(name) is str for name, _, _ in found):
-                yield found
+                names = [item[field][key] for _, item in batch]
+                usual = {*map(type, names)} == {str}
+            except (KeyError, TypeError):
+                usual = False
+            if usual:
+                yield [(name, index, item) for name, (index, item) in zip(names, batch, strict=True)]
             else:
                 yield [
                     (resource.name, index, item)

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .descriptor_files import DescriptorFiles
+from .descriptor_files import DescriptorFiles, class_of
+from .descriptor_files import is_map as is_map
 
 Msg: TypeAlias = Any
 """A protobuf (upb) message; its fields are dynamic."""
@@ -35,9 +36,7 @@ def pool() -> Any:
 @cache
 def message_class(full_name: str) -> Any:
     """Return the class of ``full_name``; raises KeyError for a name the schema does not have."""
-    from google.protobuf import message_factory
-
-    return message_factory.GetMessageClass(_files().message_type(full_name))
+    return class_of(_files().message_type(full_name))
 
 
 @cache

@@ -17,9 +17,7 @@ class DescriptorFiles:
     """The files of a serialized FileDescriptorSet, and the private DescriptorPool they go into."""
 
     def __init__(self, data: bytes) -> None:
-        from google.protobuf import descriptor_pool
-
-        self._pool = descriptor_pool.DescriptorPool()
+        self._pool = _new_pool()
         self._data = data
         self._waiting: dict[str, tuple[int, int]] = {}
         for _, start, end in _fields(data, 0, len(data)):
@@ -60,6 +58,52 @@ class DescriptorFiles:
             elif tag not in (NAME, PACKAGE):
                 break
         self._pool.AddSerializedFile(data[place[0] : place[1]])
+
+
+def _c_module() -> Any:
+    """Return protobuf's module in C, ``None`` where it runs in Python alone.
+
+    ``descriptor_pool`` and ``message_factory`` do no more than what is done here, but import the implementation in
+    Python as well, which takes longer than loading what a trace needs, and make the class of every message below.
+    """
+    from google.protobuf.internal import api_implementation
+
+    return api_implementation._c_module if api_implementation.Type() == "upb" else None  # type: ignore[attr-defined]
+
+
+def _new_pool() -> Any:
+    module = _c_module()
+    if module is not None:
+        return module.DescriptorPool()
+    from google.protobuf import descriptor_pool
+
+    return descriptor_pool.DescriptorPool()
+
+
+def class_of(descriptor: Any) -> Any:
+    """Return the class of a message's descriptor; the same one every time."""
+    made = getattr(descriptor, "_concrete_class", None)
+    if made is not None:
+        return made
+    module = _c_module()
+    if module is not None:
+        from google.protobuf.message import Message
+
+        return module.MessageMeta(descriptor.name, (Message,), {"DESCRIPTOR": descriptor, "__module__": None})
+    from google.protobuf import message_factory
+
+    return message_factory.GetMessageClass(descriptor)
+
+
+def is_map(field: Any) -> bool:
+    """Tell a map from a list of messages.
+
+    Their entries have an option that says it, but reading options imports all of ``descriptor_pb2``.
+    """
+    entry = field.message_type
+    if entry is None or not field.is_repeated or not entry.has_options:
+        return False
+    return hasattr(getattr(class_of(field.containing_type)(), field.name), "GetEntryClass")
 
 
 def _fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
