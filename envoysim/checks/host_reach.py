@@ -23,7 +23,7 @@ class HostReach:
     conditions: list[Condition]
     paths: Paths
 
-    @property
+    @cached_property
     def reachability(self) -> Reachability:
         """The decision procedure over the conditions."""
         return Reachability(self.conditions, self.paths)

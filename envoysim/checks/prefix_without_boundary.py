@@ -24,6 +24,7 @@ Put the longer prefix first, or use `path_separated_prefix`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 from ..model.finding import Finding, Related
 from ..schema import Msg
@@ -44,14 +45,17 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _in_host(routes: list[RouteItem]) -> Iterator[Finding]:
-    earlier: list[tuple[str, RouteItem]] = []
-    for route in routes:
+    earlier: dict[str, list[tuple[int, RouteItem]]] = {}
+    lengths: set[int] = set()
+    for position, route in enumerate(routes):
         match = route.msg.match
         kind = match.WhichOneof("path_specifier")
         path = getattr(match, kind) if kind in PLAIN else None
         if path is not None:
-            for prefix, other in earlier:
-                if _cuts(prefix, path) and _unconditional(other.msg.match, match) and _differ(other.msg, route.msg):
+            begins = [path[:length] for length in lengths if length < len(path) and path[length] not in "/?"]
+            for _, other in sorted((x for prefix in begins for x in earlier.get(prefix, ())), key=itemgetter(0)):
+                prefix = other.msg.match.prefix
+                if _unconditional(other.msg.match, match) and _differ(other.msg, route.msg):
                     yield CHECK.finding(
                         other.ref.at("match", "prefix"),
                         f"prefix `{prefix}` of route `{other.label}` stands before and also takes `{path}`, "
@@ -63,11 +67,8 @@ def _in_host(routes: list[RouteItem]) -> Iterator[Finding]:
                     )
                     break
         if kind == "prefix" and len(match.prefix) > 1 and not match.prefix.endswith("/"):
-            earlier.append((match.prefix, route))
-
-
-def _cuts(prefix: str, path: str) -> bool:
-    return path.startswith(prefix) and len(path) > len(prefix) and path[len(prefix)] not in "/?"
+            earlier.setdefault(match.prefix, []).append((position, route))
+            lengths.add(len(match.prefix))
 
 
 def _unconditional(earlier: Msg, later: Msg) -> bool:

@@ -12,14 +12,15 @@ once as never passed by earlier routes: if both ways agree, that is the answer, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Final
 
 from ..lazy_dataclass import dataclass
 from .language import Texts, Unsupported, find_text, numbers, texts
 from .route_condition import CONNECT, PATH, Condition, Literal, Value, single_valued
+from .takers import Takers
 
 MOST_BOXES: Final = 3000
 MOST_BLOCKERS_TRIED: Final = 8
@@ -77,6 +78,8 @@ class Reach:
 
 
 Box = dict[str, frozenset[Literal]]
+Taker = tuple[int, Condition]
+"""A condition and its position."""
 
 
 class Reachability:
@@ -86,6 +89,10 @@ class Reachability:
         self._conditions = conditions
         self._paths = paths or Paths()
         self._draws = frozenset(x.dimension for c in conditions for x in c.literals if x.dimension.startswith("draw"))
+
+    @cached_property
+    def _takers(self) -> Takers:
+        return Takers(self._conditions)
 
     def example(self, position: int) -> dict[str, Value] | None:
         """Return values that pass a route's own condition; ``None`` if nothing does."""
@@ -104,11 +111,10 @@ class Reachability:
         mine = self._conditions[position]
         try:
             # First, whatever cannot be told of an earlier route stands in the way.
-            example, _ = self._search(mine, self._earlier(position, frozenset(), strict=False))
+            example, _ = self._search(mine, lambda values: self._takers.taking(values, position))
             if example is not None:
                 return Reach(example)
-            earlier = self._earlier(position, mine.unknown, strict=True)
-            example, blockers = self._search(mine, earlier)
+            example, blockers = self._search(mine, lambda values: self._known_takers(values, position, mine.unknown))
             if example is not None:
                 unknown = {u for c in self._conditions[: position + 1] for u in c.unknown}
                 return Reach(undecided=f"it depends on {', '.join(sorted(unknown))}")
@@ -116,13 +122,13 @@ class Reachability:
         except Unsupported as problem:
             return Reach(undecided=str(problem))
 
-    def _earlier(self, position: int, given: frozenset[str], *, strict: bool) -> list[tuple[int, Condition]]:
-        some = enumerate(self._conditions[:position])
-        return [(i, c) for i, c in some if not strict or c.unknown <= given]
+    def _known_takers(self, values: dict[str, Value], position: int, given: frozenset[str]) -> Iterator[Taker]:
+        """What surely takes an example before: nothing is unknown of it but what is ``given``."""
+        return ((i, c) for i, c in self._takers.taking(values, position) if c.unknown <= given)
 
     def _search(
-        self, mine: Condition, earlier: Sequence[tuple[int, Condition]]
-    ) -> tuple[dict[str, Value] | None, list[tuple[int, Condition]]]:
+        self, mine: Condition, taking: Callable[[dict[str, Value]], Iterator[Taker]]
+    ) -> tuple[dict[str, Value] | None, list[Taker]]:
         start = self._box(mine)
         todo = [] if start is None else [start]
         used: dict[int, Condition] = {}
@@ -133,7 +139,7 @@ class Reachability:
             if boxes > MOST_BOXES:
                 raise Unsupported(f"more than {MOST_BOXES} cases")
             values = self._values(box)
-            taker = next(((i, c) for i, c in earlier if c.holds(values)), None)
+            taker = next(taking(values), None)
             if taker is None:
                 return values, []
             used[taker[0]] = taker[1]
@@ -147,12 +153,12 @@ class Reachability:
                 box = kept
         return None, sorted(used.items())
 
-    def _fewest(self, mine: Condition, blockers: list[tuple[int, Condition]]) -> tuple[int, ...]:
+    def _fewest(self, mine: Condition, blockers: list[Taker]) -> tuple[int, ...]:
         """Leave out blockers that are not needed, where they are few enough to try."""
         if len(blockers) <= MOST_BLOCKERS_TRIED:
             for blocker in reversed(blockers):
                 others = [b for b in blockers if b is not blocker]
-                if self._search(mine, others)[0] is None:
+                if self._search(mine, partial(_passed, others))[0] is None:
                     blockers = others
         return tuple(i for i, _ in blockers)
 
@@ -183,6 +189,10 @@ class Reachability:
         for dimension in self._draws:
             values.setdefault(dimension, solve(dimension, frozenset(), self._paths))
         return values
+
+
+def _passed(some: Sequence[Taker], values: dict[str, Value]) -> Iterator[Taker]:
+    return (taker for taker in some if taker[1].holds(values))
 
 
 def solve(dimension: str, literals: frozenset[Literal], paths: Paths) -> Value:
