@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,6 +42,8 @@ class Bench:
     requests: list[Request] = field(default_factory=list)
     cluster_of: dict[str, str] = field(default_factory=dict)
     dead: list[str] = field(default_factory=list)
+    held: list[socket.socket] = field(default_factory=list)
+    """Keep others from listening on the ports of dead endpoints."""
     runtime: Json = field(default_factory=dict)
 
     def chance(self, share: float) -> bool:
@@ -54,6 +57,7 @@ class Bench:
         (port,) = free_ports(1)
         if dead:
             self.dead.append(f"127.0.0.1:{port}")
+            self.held.append(hold(port))
         self.cluster_of[f"127.0.0.1:{port}"] = cluster
         return {"endpoint": {"address": address(port)}, **fields}
 
@@ -87,7 +91,8 @@ class Bench:
         }
         fields.setdefault("authority", "foo.com")
         made = Connection(listener=listener, destination=destination, **connection)
-        self.requests.append(Request(id=str(len(self.requests)), connection=made, **fields))
+        fields.setdefault("id", str(len(self.requests)))
+        self.requests.append(Request(connection=made, **fields))
 
     def case(self, seed: int, theme: str) -> Case:
         """Return the finished case."""
@@ -99,7 +104,14 @@ class Bench:
             bootstrap["layered_runtime"] = {"layers": [{"name": "static", "static_layer": self.runtime}]}
         alive = tuple(e for e in self.cluster_of if e not in self.dead)
         case = Case(seed, bootstrap, tuple(self.requests), alive)
-        return replace(case, theme=theme, clusters=dict(self.cluster_of), dead=tuple(self.dead))
+        return replace(case, theme=theme, clusters=dict(self.cluster_of), dead=tuple(self.dead), held=tuple(self.held))
+
+
+def hold(port: int) -> socket.socket:
+    """Take a port without listening: connections to it are refused as long as the socket lives."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", port))
+    return held
 
 
 def address(port: int) -> Json:

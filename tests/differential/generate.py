@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,8 @@ class Case:
     """Endpoint -> cluster; without: endpoint ``i`` is of cluster ``ci``."""
     dead: tuple[str, ...] = ()
     """Endpoints nobody listens on."""
+    held: tuple[socket.socket, ...] = ()
+    """What keeps their ports from others."""
 
 
 def make_case(seed: int, port: int, endpoint_ports: list[int], requests: int = 40) -> Case:

@@ -1,0 +1,1 @@
+"""What happens upstream, part by part, beside the real Envoy: ``python -m tests.differential.upstream``."""
