@@ -54,6 +54,9 @@ def play(proxy: Proxy, request: Request, world: World, state: State) -> Story[Tr
 
 def tell(proxy: Proxy, request: Request, world: World, state: State, telling: Telling) -> Story[Outcome]:
     """Walk ``request`` through Envoy's stages, which say to ``telling`` what they decide."""
+    known = proxy.known_ways.take(request, telling)
+    if known is not None and known.hcm is not None:
+        return (yield from _serve_http(proxy, known.hcm, known, request, world, state, telling))
     connection = accept(proxy, request, state, telling)
     if isinstance(connection, Aborted):
         return tell_closed(None, connection)
@@ -62,6 +65,7 @@ def tell(proxy: Proxy, request: Request, world: World, state: State, telling: Te
         return tell_closed(connection, end)
     if isinstance(end, TcpEnd):
         return tell_tcp(connection, end)
+    proxy.known_ways.keep(request, connection, telling)
     return (yield from _serve_http(proxy, end, connection, request, world, state, telling))
 
 

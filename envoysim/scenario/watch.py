@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..model.ref import Ref
 from ..model.timeline import Lane, Moment, Span
-from ..model.trace import Rejected
+from ..model.trace import Rejected, Step
 from ..stages.host import DRAINING, FAILED_OUTLIER_CHECK, HEALTHY, Host, coarse_health
 from ..stages.load_balancer.live_cluster import LiveCluster, live_cluster
 from ..stages.outlier_monitor import CONSECUTIVE, FAILURE_PERCENTAGE, SUCCESS_RATE
@@ -57,6 +57,9 @@ class Quiet(Telling):
             self._watch.hear(ref, template, args)
         elif stage == "cluster" and template == CHOSEN and args[0] not in self._watch.clusters:
             self._watch.on_cluster(str(args[0]))
+
+    def repeat(self, steps: Sequence[Step], at_ms: float) -> None:
+        """Keep nothing: no connection tells what a scenario wants to hear."""
 
     def count(self, name: str, by: int = 1) -> None:
         """Count, and notice breakers that overflow."""

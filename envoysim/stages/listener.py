@@ -250,7 +250,7 @@ def _hand_off(
         telling.step("listener", first.ref, "no listener owns {}: `{}` keeps the connection", destination, first.name)
         return None
     telling.step("listener", owner.ref, "`{}` owns the original destination {}", owner.name, destination)
-    connection.listener = owner
+    connection.listener, connection.handed_on_by = owner, first
     return run_listener_filters(owner, connection, request, state, telling)
 
 

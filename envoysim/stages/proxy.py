@@ -9,6 +9,7 @@ from ..load.dump import Dump
 from ..model.ref import Ref
 from ..schema import Msg
 from .cluster import Cluster, compile_cluster
+from .known_way import KnownWays
 from .listener import ListenerTable, compile_listener
 from .route_configuration import RouteConfiguration, compile_route_configuration
 from .runtime import Runtime, compile_runtime
@@ -24,6 +25,7 @@ class Proxy:
         self.dump = dump
         self._local_address = local_address
         self._overrides = dict(runtime or {})
+        self.known_ways = KnownWays()
         self._clusters: dict[str, Cluster | None] = {}
         self._route_configurations: dict[str, RouteConfiguration | None] = {}
 

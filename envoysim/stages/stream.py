@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .virtual_host import VirtualHost
 
 T = TypeVar("T")
+_new = tuple.__new__
 Story: TypeAlias = Generator[float, None, T]
 """A story in virtual time: yields the absolute time (ms) at which it wants to go on."""
 
@@ -54,7 +55,12 @@ class Telling:
     ) -> None:
         """Record what ``stage`` decided; ``losers`` is kept only when the story is explained."""
         keep = losers if self.explain else None
-        self.steps.append(Step(stage, ref, template, args, keep, self.attempt, self.now_ms))
+        # What ``Step(...)`` does, without the call: a request has a dozen of them.
+        self.steps.append(_new(Step, (stage, ref, template, args, keep, self.attempt, self.now_ms)))
+
+    def repeat(self, steps: Sequence[Step], at_ms: float) -> None:
+        """Record steps that were told of another request at ``at_ms`` and hold for this one."""
+        self.steps += steps if at_ms == self.now_ms else [step._replace(at_ms=self.now_ms) for step in steps]
 
     def note(self, ref: Ref | None, text: str) -> None:
         """Record something unmodelled or unknown, once."""
@@ -90,6 +96,8 @@ class DownstreamConnection:
     """A listener filter restored the destination (original_dst, proxy_protocol)."""
     proxy_header: bool = False
     """A PROXY header that nobody has read yet stands before everything else."""
+    handed_on_by: Listener | None = None
+    """The listener that accepted it, where the owner of the original destination has it now."""
     waited_ms: float = 0.0
     """How long listener filters waited for bytes that did not come."""
     termination_details: str | None = None

@@ -83,7 +83,10 @@ class TransportSockets:
         for metadata in (host.metadata, host.locality_metadata):
             labels = metadata.get(MATCH_NAMESPACE, {}) if metadata else {}
             for wanted, socket in self.matches:
-                if all(key in labels and label_matches(labels[key], value, lists=False) for key, value in wanted):
+                for key, value in wanted:
+                    if key not in labels or not label_matches(labels[key], value, lists=False):
+                        break
+                else:
                     return socket
         return self.default
 
