@@ -26,6 +26,11 @@ def without_query(path: str) -> str:
     return path if position < 0 else path[:position]
 
 
+def without_parameters(path: str) -> str:
+    """Cut what follows a ``;`` in each segment; the binary does so, its documentation speaks of everything after."""
+    return "/".join([segment.partition(";")[0] for segment in path.split("/")])
+
+
 @dataclass(frozen=True, slots=True)
 class PathSpecifier:
     """The path condition of a route.

@@ -50,7 +50,7 @@ def sanitize_connection_header(headers: HeaderMap) -> bool:
         elif not _keeps_te(headers, name):
             if name == "te" and len(headers.get("te") or "") >= MAX_TE:
                 return False
-            headers.remove(name)
+            headers.remove(":authority" if name == "host" else name)
             dropped.add(name)
     if dropped:
         remove_tokens(headers, "connection", frozenset(dropped))

@@ -47,7 +47,9 @@ STRIPPED_AT_EDGE: Final = STRIPPED_FROM_EXTERNAL | frozenset(
 UUID_LENGTH: Final = 36
 _HOP_BY_HOP: Final = frozenset(("x-envoy-internal", "keep-alive", "proxy-connection", "transfer-encoding"))
 _CLEANED: Final = _HOP_BY_HOP | frozenset(("connection", "upgrade", "te", "referer"))
-_REFERER_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@]+([/?][^#]*)?\Z")
+_REFERER_URL: Final = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://(?:\[[0-9A-Fa-f:.]+]|[A-Za-z0-9._-]+)(?::\d+)?([/?][^#]*)?\Z"
+)
 _REFERER_PATH: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/?%]*\Z")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ..lazy_dataclass import dataclass
 from ..match.cidr_range import CidrRange, cidr_range, compile_cidr_range
 from ..match.string_matcher import StringMatcher, compile_string_matcher
+from ..model.behaviour import ECHO
 from ..model.reply import Aborted, LocalReply, Response
 from ..schema import Msg, duration_ms, enum_name
 from .access_log import AccessLogger, compile_access_loggers
@@ -58,6 +59,9 @@ PRIVATE_RANGES: Final = tuple(
     )
 )
 """Internal addresses where ``internal_address_config`` is set without ranges."""
+
+ESCAPED_SLASHES: Final = {2: "REJECT_REQUEST", 3: "UNESCAPE_AND_REDIRECT", 4: "UNESCAPE_AND_FORWARD"}
+"""What the runtime may choose where the configuration does not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +134,9 @@ def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpCon
     if not msg.HasField("normalize_path"):
         normalize = proxy.runtime.integer("http_connection_manager.normalize_path", 0) >= 100
     escaped = enum_name(msg, "path_with_escaped_slashes_action")
+    if escaped == "IMPLEMENTATION_SPECIFIC_DEFAULT":
+        wanted = proxy.runtime.integer("http_connection_manager.path_with_escaped_slashes_action", 0)
+        escaped = ESCAPED_SLASHES.get(wanted, "KEEP_UNCHANGED")
     transformation = msg.scheme_header_transformation
     ports = msg.forward_proto_config if "forward_proto_config" in msg.DESCRIPTOR.fields_by_name else None
     return HttpConnectionManager(
@@ -162,7 +169,7 @@ def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpCon
         always_set_request_id_in_response=msg.always_set_request_id_in_response,
         normalize_path=normalize,
         merge_slashes=msg.merge_slashes,
-        escaped_slashes="KEEP_UNCHANGED" if escaped == "IMPLEMENTATION_SPECIFIC_DEFAULT" else escaped,
+        escaped_slashes=escaped,
         strip_trailing_dot=msg.strip_trailing_host_dot,
         strip_port="any" if msg.strip_any_host_port else "matching" if msg.strip_matching_host_port else "",
         proxy_100_continue=msg.proxy_100_continue,
@@ -225,6 +232,8 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
     if path:
         if path[0] != "/":
             return _refused(stream, LocalReply(404, "absolute_path_rejected"))
+        if first.get(":method") == "QUERY" and "content-type" not in first:
+            return _refused(stream, LocalReply(400, "query_missing_content_type"))
         refused = _normalize_path(stream, path)
         if refused is not None:
             return _refused(stream, refused)
@@ -330,6 +339,8 @@ def encode_response(stream: Stream, response: Response) -> None:
         answered_early = response.local and not stream.attempts and BODY_READ not in stream.facts
         unread = answered_early and bool(stream.request.body)
         response.close = response.close or stream.closes or unread or stream.connection.draining
+        if stream.protocol == "HTTP/1.0" and "content-length" not in headers and response.body != ECHO:
+            response.close = True  # nothing else tells where the answer ends
         if response.close and not upgraded:
             headers.items.append(("connection", "close"))
     if CODEC_ERROR in stream.facts:

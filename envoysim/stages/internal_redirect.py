@@ -11,6 +11,7 @@ from ..model.ref import Ref
 from ..model.reply import Response
 from ..schema import Msg, any_type, unpack
 from .cluster_specifier import CLUSTER_CHOICE
+from .route_action import known_cluster
 from .route_configuration import resolve_route
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ PREVIOUS_ROUTES: Final = "envoy.extensions.internal_redirect.previous_routes.v3.
 SAFE_CROSS_SCHEME: Final = "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig"
 REDIRECTED: Final = "internal_redirects"
 """``Stream.facts`` key: how many internal redirects this request has made."""
+LOOKED_UP: Final = "internal_redirect_target"
+"""``Stream.facts`` key: where a redirect that is not followed would have gone, until the answer is made."""
 _URL: Final = re.compile(r"([A-Za-z]+)://(?:[^/?#@]*@)?([^/?#@\s]+)([/?#]\S*)?")
 
 
@@ -60,6 +63,14 @@ def compile_internal_redirect_policy(msg: Msg, ref: Ref) -> InternalRedirectPoli
     )
 
 
+def show_looked_up(stream: Stream) -> None:
+    """Make the route of a redirect that was not followed the stream's."""
+    looked_up = stream.facts.pop(LOOKED_UP, None)
+    if isinstance(looked_up, tuple):
+        stream.route_configuration, stream.virtual_host, stream.route = looked_up
+        stream.cluster = known_cluster(stream)
+
+
 def follow_redirect(
     stream: Stream, policy: InternalRedirectPolicy, response: Response, *, body_kept: bool
 ) -> Recreated | None:
@@ -85,7 +96,7 @@ def follow_redirect(
         return None
     stream.facts[REDIRECTED] = count + 1
     stream.flags.clear()
-    stream.details = None
+    stream.details = stream.upstream_host = None
     telling.step("internal redirect", policy.ref, "`{}` is followed: the request starts over", location)
     return Recreated()
 
@@ -103,9 +114,14 @@ def _rewrite_request(
     headers.set(":authority", host)
     headers.set(":path", path.partition("#")[0])
     resolve_route(stream)
-    why = _refusal(stream, policy, came_from, was_http=was_http, to_http=scheme == "http")
+    if stream.route is None:
+        why = "no route matches the target"
+    else:
+        why = _refusal(stream, policy, came_from, was_http=was_http, to_http=scheme == "http")
     if why:
         headers.items[:] = saved.items
+        # The router answers by its own route; everybody after it, and the log, sees the one that was looked up.
+        stream.facts[LOOKED_UP] = stream.route_configuration, stream.virtual_host, stream.route
         stream.route_configuration, stream.virtual_host, stream.route = saved_route
         stream.facts[CLUSTER_CHOICE] = saved_choice
         return why
@@ -138,8 +154,7 @@ def _refusal(
     stream: Stream, policy: InternalRedirectPolicy, came_from: object, *, was_http: bool, to_http: bool
 ) -> str:
     route = stream.route
-    if route is None:
-        return "no route matches the target"
+    assert route is not None
     for kind, allowed in policy.predicates:
         if kind == ALLOW_LISTED and route.name not in allowed:
             return f"the target route `{route.name}` is not in allow_listed_routes"

@@ -31,7 +31,7 @@ def tell_stream(stream: Stream, end: Response | Aborted) -> Outcome:
         route_ref=route.ref if route is not None else None,
         virtual_cluster=stream.virtual_cluster,
         cluster=_cluster_name(stream),
-        endpoint=stream.upstream_host or (attempts[-1].endpoint if attempts else None),
+        endpoint=stream.upstream_host,
         attempts=attempts,
         mirrors=tuple(stream.mirrors),
         response_flags=tuple(stream.flags),

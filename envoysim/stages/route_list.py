@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..match.header_matcher import exact_headers
-from ..match.path_matcher import compile_path_specifier, without_query
+from ..match.path_matcher import compile_path_specifier, without_parameters, without_query
 from ..model.headers import HeaderMap
 from ..model.ref import Ref
 from ..model.trace import Rejected
@@ -74,7 +74,7 @@ class RouteList:
         if path is None:
             return None, None
         path = without_query(path)
-        return (path.partition(";")[0] if self._cut_parameters else path), path
+        return (without_parameters(path) if self._cut_parameters and ";" in path else path), path
 
     def explain(self, asked: Asked, end: int) -> tuple[Rejected, ...]:
         """Say of each route before ``end`` why it does not match; the one that came closest is marked."""
