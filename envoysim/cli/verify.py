@@ -77,7 +77,7 @@ def _nothing(dump: Dump, made: Rebuilt) -> tuple[str, str]:
     if made.listeners:
         return "nothing to play", "give a URL, --requests FILE or --generate N"
     if not dump.listeners:
-        return "nothing to play: the dump has no listeners", "give a dump of the whole proxy"
+        return "nothing to play: the dump has neither listeners nor routes", "give a dump of the whole proxy"
     return "nothing to play: no listener of the dump can run here", "\n".join(made.left_out[:20])
 
 

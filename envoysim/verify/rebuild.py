@@ -13,6 +13,7 @@ from ..lazy_dataclass import dataclass
 from ..load.dump import Dump
 from .rebuild_clusters import rebuild_cluster
 from .rebuild_listeners import bind_unreachable, rebuild_listener
+from .rebuild_routes import clusters_for_routes, listeners_for_routes
 from .v3_json import v3_json
 
 Json = dict[str, Any]
@@ -50,9 +51,9 @@ def rebuild(dump: Dump) -> Rebuilt:
     """Make ``dump`` runnable."""
     made = Rebuilt({"node": _node(dump), "static_resources": {"listeners": [], "clusters": []}})
     clusters = [rebuild_cluster(dump, name, made) for name in dump.clusters]
-    made.bootstrap["static_resources"]["clusters"] = clusters
-    for resource in dump.listeners:
-        listener = rebuild_listener(dump, v3_json(resource), made)
+    made.bootstrap["static_resources"]["clusters"] = clusters + clusters_for_routes(dump, made)
+    for source in [*map(v3_json, dump.listeners), *listeners_for_routes(dump, made)]:
+        listener = rebuild_listener(dump, source, made)
         if listener is not None:
             made.bootstrap["static_resources"]["listeners"].append(listener)
     bind_unreachable(made.bootstrap["static_resources"]["listeners"], made)

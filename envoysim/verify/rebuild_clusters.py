@@ -71,6 +71,13 @@ def rebuild_cluster(dump: Dump, name: str, made: Rebuilt) -> Json:
     return cluster
 
 
+def placeholder_cluster(name: str, made: Rebuilt) -> Json:
+    """Return a cluster of one endpoint for a name that nothing in the dump explains."""
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": _loopback(name, "placeholder:0", made)}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    return {"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name, "endpoints": endpoints}}
+
+
 def _plain_http(options: Json) -> Json:
     """Without TLS there is no ALPN to decide by: automatic choice becomes HTTP/1, as does none."""
     kept = {k: v for k, v in options.items() if k not in ("http_filters", "auto_config", "header_validation_config")}

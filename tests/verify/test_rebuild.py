@@ -13,6 +13,7 @@ from envoysim.verify.rebuild import rebuild
 
 from .running import CORPUS, FIXTURES, dicts
 
+ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 MARKS = ("grpc_service", "http_service", "api_config_source", "ads", "remote_jwks", "filename", "pipe", "sds_config")
 """Fields that lead out of the process."""
 
@@ -97,3 +98,17 @@ def test_every_change_is_listed() -> None:
 
     assert "cluster `c`: transport_socket taken out" in made.changes
     assert "cluster `c` (EDS): endpoints are not in the dump, one stands for them" in made.changes
+
+
+def test_routes_without_listeners_get_one_each() -> None:
+    host = {"name": "h", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "away"}}]}
+    table = {"name": "8080", "virtual_hosts": [host]}
+    section = {"dynamic_route_configs": [{"route_config": {"@type": ROUTES, **table}}]}
+    made = rebuild(load([{"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump", **section}]}]))
+
+    assert made.original == {"routes 8080": "0.0.0.0:8080"}
+    assert list(made.cluster_of.values()) == ["away"]
+    assert made.changes[:2] == [
+        "cluster `away`: made up, the dump has no clusters",
+        "route configuration `8080`: a listener made for it, the dump has none",
+    ]
