@@ -23,13 +23,14 @@ from ..model.world import State, World
 from ..simulate import conclude
 from ..stages.attempts import Attempts
 from ..stages.codec import decode_request
+from ..stages.hash_policy import CookieHash, first_cookie
 from ..stages.http_connection_manager import HttpConnectionManager, admit_request
 from ..stages.http_filters.chain import ACTIVE, Active, chain_of
 from ..stages.http_filters.router import RouterFilter
 from ..stages.http_filters.stateful_session import OVERRIDE_HOST
 from ..stages.internal_redirect import Recreated
 from ..stages.listener import accept
-from ..stages.load_balancer.policy import Maglev, RingHash
+from ..stages.load_balancer.policy import Maglev, OverrideHost, RingHash, Subset
 from ..stages.network_filters import run_network_filters
 from ..stages.retry import NO_RETRY
 from ..stages.retry_state import NO, make_retry_state
@@ -292,15 +293,26 @@ def _is_plain(attempts: Attempts) -> bool:
         and not (cluster.mirrors or forward.mirrors)
         and not cluster.connection_pool_per_downstream_connection
         and cluster.error_matcher is None
-        and forward.internal_redirect_policy is None
-        and forward.hash_policy is None
-        and cluster.hash_policy is None
-        and not isinstance(cluster.policy, RingHash | Maglev)
-        and not forward.hedge_on_per_try_timeout
-        and not exchange.timeouts.hedge
-        and not exchange.grpc
+        and not _makes_cookies(attempts)
         and not exchange.raw_tcp
         and exchange.complete
+    )
+
+
+def _makes_cookies(attempts: Attempts) -> bool:
+    """Tell whether a hash policy would make a cookie for the client: it lacks one that it shall have."""
+    cluster, headers = attempts.cluster, attempts.stream.headers
+    policies = [attempts.forward.hash_policy, cluster.hash_policy]
+    policy = cluster.policy
+    while isinstance(policy, Subset | OverrideHost):
+        policy = policy.child
+    if isinstance(policy, RingHash | Maglev):
+        policies.append(policy.hashing.hash_policy)
+    return any(
+        isinstance(method, CookieHash) and method.ttl_s is not None and not first_cookie(headers, method.name)
+        for known in policies
+        if known is not None
+        for method, _ in known.methods
     )
 
 

@@ -90,7 +90,11 @@ class Fast:
         self._world, self._state, self._telling, self._clock = play.world, play.state, play.telling, play.clock
         self._live = live_cluster(cluster, play.world, play.state)
         exchange = course.attempts.exchange
-        context = LbContext(stream=exchange.stream, metadata_match=exchange.merged_metadata())
+        context = LbContext(
+            stream=exchange.stream,
+            metadata_match=exchange.merged_metadata(),
+            hash_policy=course.attempts.forward.hash_policy,
+        )
         self._ask = Ask(cluster, context, play.world, play.state, play.telling)
         self._config = cluster.outlier_detection
         self._split = self._config is not None and self._config.split_external_local_origin_errors

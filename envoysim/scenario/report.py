@@ -30,7 +30,7 @@ def make_timeline(play: Play, *, interrupted: bool) -> Timeline:
         simulated_ms=end_ms,
         interrupted=interrupted,
         requests=tally.requests,
-        streams=_totals(tally.streams),
+        streams=_totals({t.name: tally.streams[t.name] for t in scenario.traffic if t.name in tally.streams}),
         routes=_totals(tally.routes),
         clusters=[_cluster(play, name, cell, end_ms) for name, cell in sorted(tally.clusters.items())],
         bin_ms=tally.bin_ms,

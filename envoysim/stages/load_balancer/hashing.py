@@ -70,7 +70,7 @@ def hash_key(host: Host, use_hostname: bool) -> str:
 class HashBalancer:
     """A hashing load balancer: the hash of the request chooses the priority and the host."""
 
-    __slots__ = ("_hashing", "_label", "_make", "_panic_threshold", "_tables", "host_sets", "loads")
+    __slots__ = ("_hashing", "_label", "_make", "_panic_threshold", "_shares", "_tables", "host_sets", "loads")
 
     def __init__(
         self, hashing: Hashing, panic_threshold: int, label: str, make: Callable[[WeightedHosts], Table | None]
@@ -82,12 +82,15 @@ class HashBalancer:
         self.host_sets: tuple[HostSet, ...] = ()
         self.loads = PriorityLoads((100,), (0,), (False,))
         self._tables: dict[int, tuple[WeightedHosts, Table | None]] = {}
+        self._shares: dict[int, Sequence[tuple[Host, float]]] = {}
+        """What each host of a table gets of requests without a hash, by priority."""
 
     def refresh(self, host_sets: tuple[HostSet, ...]) -> None:
         """Recompute loads; tables are made when first asked for."""
         self.host_sets = host_sets
         self.loads = priority_loads(host_sets, self._panic_threshold)
         self._tables.clear()
+        self._shares.clear()
 
     def choose(self, ask: Ask) -> Host | None:
         """Look the request's hash up; without one, draw it (``LoadBalancerImpl::chooseHost``)."""
@@ -104,7 +107,9 @@ class HashBalancer:
             return None
         ask.candidates = len(weighted.entries)
         if number is None:
-            shares = table.shares()
+            shares = self._shares.get(priority)
+            if shares is None:
+                shares = self._shares[priority] = table.shares()
             return shares[ask.world.chance.pick([share for _, share in shares], self._label)][0]
         host: Host | None = None
         for attempt in range(ask.max_attempts):
