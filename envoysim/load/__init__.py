@@ -34,11 +34,11 @@ def load(sources: Source | Sequence[Source]) -> Dump:
         if isinstance(source, (str, Path)) and Path(source).is_dir():
             loading.add_folder(str(source))
         elif isinstance(source, bytes):
-            loading.add("bytes", parse("bytes", source))
+            loading.add("bytes", parse("bytes", source, loading.notes))
         elif isinstance(source, (str, Path)):
             path, choose = _choice(str(source))
             for name, data in read_source(path):
-                loading.add(name, parse(name, data), choose)
+                loading.add(name, parse(name, data, loading.notes), choose)
         else:
             loading.add("json", source)
     return loading.dump()
@@ -77,7 +77,7 @@ class _Loading:
         before = len(self.documents)
         for name, data in read_source(folder):
             try:
-                self.add(name, parse(name, data))
+                self.add(name, parse(name, data, self.notes))
             except SourceError as error:
                 refused.append(error)
         if len(self.documents) == before:

@@ -51,6 +51,15 @@ KEYS: Final = (
 )
 CLUSTER_TYPES: Final = frozenset({"STATIC", "STRICT_DNS", "LOGICAL_DNS", "EDS", "ORIGINAL_DST"})
 TYPE_URL: Final = "type.googleapis.com/"
+PAGES: Final = (
+    ("/stats?format=json", "stats"),
+    ("/server_info", "command_line_options"),
+    ("/certs", "certificates"),
+    ("/listeners?format=json", "listener_statuses"),
+    ("/runtime", "layers"),
+    ("/memory", "heap_size"),
+)
+"""Other pages of the admin interface, and a key of each."""
 JSON_KINDS: Final = {str: "text", bool: "booleans", int: "numbers", float: "numbers", type(None): "nulls"}
 SECTION_KEYS: Final = (
     ("ListenersConfigDump", ("static_listeners", "dynamic_listeners")),
@@ -97,7 +106,16 @@ def resources_of(root: Node, ref: Ref, notes: Notes, choose: str | None = None) 
     elif _empty_response(root):
         return
     else:
-        raise SourceError(f"not an Envoy configuration: an object with the keys {_keys(root)}")
+        what = f"not an Envoy configuration: an object with the keys {_keys(root)}"
+        raise SourceError(what, help=_other_page(root))
+
+
+def _other_page(root: Node) -> str | None:
+    """Tell another page of the admin interface that was saved in the place of the dump."""
+    page = next((page for page, key in PAGES if get(root, key) is not None), None)
+    if page is None and [*root] and all("." in key and isinstance(root[key], (int, str)) for key in root):
+        page = "/stats"
+    return f"this is `{page}`; save `/config_dump?include_eds` instead" if page is not None else None
 
 
 def _config_dump(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
@@ -137,6 +155,9 @@ def _list(root: Node, ref: Ref, notes: Notes) -> Iterator[Entry]:
         if not is_object(item):
             what = JSON_KINDS.get(type(item), "lists")
             raise SourceError(f"not an Envoy configuration: a list of {what}", place=str(place))
+        if is_list(get(item, "configs")):  # a whole dump: several proxies' dumps in one file, or one wrapped
+            yield from _config_dump(item, place, notes)
+            continue
         for resource in _bare(item, place, notes, like=kind):
             kind = resource.kind
             yield resource

@@ -12,8 +12,11 @@ from typing import Any
 import simdjson
 
 from ..errors import SourceError
+from ..model.outcome import Note
 from .clusters_text import clusters_text, is_clusters_text
 from .lazy import Node, is_list, is_object
+from .redact import redact_text
+from .strays import documents, preface, utf8
 
 SUFFIXES = frozenset({".json", ".yaml", ".yml", ".gz", ".zst", ".golden"})
 MAX_NESTING = 512
@@ -97,8 +100,12 @@ def _live(address: str) -> Iterator[tuple[str, bytes]]:
         yield base + path.split("?")[0], ask(base, path)
 
 
-def parse(name: str, data: bytes | Path) -> Node:
-    """Parse JSON lazily, or YAML; raises SourceError with the place of what is wrong."""
+def parse(name: str, data: bytes | Path, notes: list[Note] | None = None) -> Node:
+    """Parse JSON lazily, or YAML; raises SourceError with the place of what is wrong.
+
+    Lines of other programs around the JSON go into ``notes``.
+    """
+    notes = [] if notes is None else notes
     if isinstance(data, Path):
         try:
             root = simdjson.Parser().load(str(data))
@@ -106,8 +113,7 @@ def parse(name: str, data: bytes | Path) -> Node:
             data = data.read_bytes()  # what is wrong with it is found below
         else:
             return _container(name, root)
-    if data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
+    data = utf8(name, data)
     head = data[:64].lstrip() or data.lstrip()[:64]
     if not head:
         raise SourceError("empty", place=name)
@@ -116,22 +122,62 @@ def parse(name: str, data: bytes | Path) -> Node:
             "an HTML or XML page, not a dump", place=name, help="did the admin address or a proxy answer?"
         )
     if head[:1] in (b"{", b"["):
-        return _parse_json(name, data)
+        return _parse_json(name, data, notes)
+    if start := preface(data):
+        notes.append(_skipped(name, data[:start].decode("utf-8", "replace").strip().splitlines()))
+        return _parse_json(name, data[start:], notes, lines=data.count(b"\n", 0, start))
     if is_clusters_text(data):
         return clusters_text(data)
     return _parse_yaml(name, data)
 
 
-def _parse_json(name: str, data: bytes) -> Node:
+def _parse_json(name: str, data: bytes, notes: list[Note], lines: int = 0) -> Node:
+    """Parse what opens like JSON; ``lines`` stood before it."""
     try:
         root = simdjson.Parser().parse(data)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, MemoryError) as error:  # a UnicodeDecodeError is a ValueError
         if head_is_yaml(data):
             return _parse_yaml(name, data)
-        raise SourceError(f"not JSON: {_json_error(data, error)}", place=name) from None
-    except (UnicodeDecodeError, MemoryError) as error:
-        raise SourceError(f"not JSON: {error}", place=name) from None
+        root = _several(name, data, error, notes, lines)
     return _container(name, root)
+
+
+def _several(name: str, data: bytes, error: Exception, notes: list[Note], lines: int) -> Node:
+    """Read several documents in one file, or one that is followed by other lines; else say where it is broken.
+
+    simdjson does not say where, the standard library does (unless the nesting would exhaust it).
+    """
+    try:
+        text = data.decode("utf-8")
+        if text[: 4 * MAX_NESTING].count("[") + text[: 4 * MAX_NESTING].count("{") > MAX_NESTING:
+            raise RecursionError
+        found, others = documents(text)
+    except UnicodeDecodeError as bad:
+        what = f"invalid UTF-8 at byte {bad.start}"
+    except json.JSONDecodeError as bad:
+        at_end = bad.pos >= len(text.rstrip()) - 1 and not bad.msg.startswith("Extra data")
+        cut = at_end or bad.msg.startswith("Unterminated string")
+        what = "truncated" if cut else bad.msg[:1].lower() + bad.msg[1:]
+        what += f" at line {bad.lineno + lines} column {bad.colno}"
+    except RecursionError:
+        what = "nested too deeply"
+    else:
+        if len(found) > 1 or others:
+            if others:
+                notes.append(_skipped(name, others))
+            return found[0] if len(found) == 1 else _joined(found)
+        what = str(error).splitlines()[0][:200]
+    raise SourceError(f"not JSON: {what}", place=name)
+
+
+def _skipped(name: str, lines: list[str]) -> Note:
+    more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
+    return Note(None, f"{name}: skipped around the JSON: `{redact_text(lines[0][:120])}`{more}")
+
+
+def _joined(documents: list[Any]) -> list[Any]:
+    """Make one list of several documents."""
+    return [item for d in documents for item in (d if isinstance(d, list) else [d])]
 
 
 def _container(name: str, root: Node) -> Node:
@@ -146,24 +192,6 @@ def head_is_yaml(data: bytes) -> bool:
     return line[:1] == b"{" and b'"' not in line and b":" in line
 
 
-def _json_error(data: bytes, error: Exception) -> str:
-    """Say where: simdjson does not, the standard library does (unless the nesting would exhaust it)."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as bad:
-        return f"invalid UTF-8 at byte {bad.start}"
-    if text[: 4 * MAX_NESTING].count("[") + text[: 4 * MAX_NESTING].count("{") > MAX_NESTING:
-        return "nested too deeply"
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as place:
-        what = "truncated" if place.pos >= len(text.rstrip()) - 1 else place.msg[:1].lower() + place.msg[1:]
-        return f"{what} at line {place.lineno} column {place.colno}"
-    except RecursionError:
-        return "nested too deeply"
-    return str(error).splitlines()[0][:200]
-
-
 def _parse_yaml(name: str, data: bytes) -> Node:
     import yaml
 
@@ -172,7 +200,7 @@ def _parse_yaml(name: str, data: bytes) -> Node:
 
     Loader.add_constructor("!ignore", lambda loader, node: None)  # Envoy skips what is tagged so
     try:
-        documents: list[Any] = [d for d in yaml.load_all(data, Loader=Loader) if d is not None]
+        found: list[Any] = [d for d in yaml.load_all(data, Loader=Loader) if d is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1} column {mark.column + 1}" if mark is not None else ""
@@ -180,9 +208,9 @@ def _parse_yaml(name: str, data: bytes) -> Node:
         raise SourceError(f"neither JSON nor YAML: {problem}{where}", place=name) from None
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise SourceError(f"neither JSON nor YAML: {str(error).splitlines()[0]}", place=name) from None
-    if len(documents) > 1:
-        return [item for d in documents for item in (d if isinstance(d, list) else [d])]
-    root = documents[0] if documents else {}
+    if len(found) > 1:
+        return _joined(found)
+    root = found[0] if found else {}
     if not isinstance(root, (dict, list)):
         raise SourceError("not an Envoy configuration: plain text", place=name)
     return _stringified(root)

@@ -18,6 +18,8 @@ BAD: list[tuple[str, list[str], str]] = [
     ("missing file", ["trace", "no/such.json", URL], "no/such.json: no such file"),
     ("empty file", ["trace", "{tmp}/empty.json", URL], "empty.json: empty"),
     ("truncated", ["inspect", "{tmp}/cut.json"], "not JSON: truncated"),
+    ("cut behind noise", ["trace", "{tmp}/noise.json", URL], "noise.json: not JSON: truncated at line 2 column"),
+    ("another page", ["trace", "{tmp}/stats.txt", URL], "help: this is `/stats`; save `/config_dump?include_eds`"),
     ("html", ["check", "{tmp}/page.html"], "an HTML or XML page, not a dump"),
     ("wrong type", ["trace", "{tmp}/type.json", URL], "`@type` is `foo.Bar`"),
     ("list of strings", ["trace", "{tmp}/strings.json", URL], "a list of text"),
@@ -46,6 +48,8 @@ BAD: list[tuple[str, list[str], str]] = [
 def files(tmp_path: Path) -> Path:
     (tmp_path / "empty.json").write_bytes(b"")
     (tmp_path / "cut.json").write_bytes(b'{"configs": [{"@type": "x"}')
+    (tmp_path / "noise.json").write_text('Defaulted container "istio-proxy" out of: istio-proxy\n{"configs": [')
+    (tmp_path / "stats.txt").write_text("cluster.a.upstream_rq_total: 1\ncluster.a.upstream_cx_total: 1\n")
     (tmp_path / "page.html").write_bytes(b"<html><body>502</body></html>")
     (tmp_path / "type.json").write_text(json.dumps({"@type": "type.googleapis.com/foo.Bar", "name": "x"}))
     (tmp_path / "strings.json").write_text('["a", "b"]')
