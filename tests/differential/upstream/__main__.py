@@ -7,9 +7,9 @@ import sys
 
 from envoysim.verify.binary import envoy_version, find_envoy
 
-from . import retries
+from . import chi_square, hosts, retries
 
-PARTS = {"retries": retries.play}
+PARTS = {"retries": retries.play, "hosts": hosts.play, "chi_square": chi_square.play}
 
 
 def main() -> int:
