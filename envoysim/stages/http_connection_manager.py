@@ -232,7 +232,7 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
     if path:
         if path[0] != "/":
             return _refused(stream, LocalReply(404, "absolute_path_rejected"))
-        if first.get(":method") == "QUERY" and "content-type" not in first:
+        if first.get(":method") == "QUERY" and not first.get("content-type"):
             return _refused(stream, LocalReply(400, "query_missing_content_type"))
         refused = _normalize_path(stream, path)
         if refused is not None:
