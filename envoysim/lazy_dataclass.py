@@ -8,6 +8,7 @@ methods are shared. Type checkers, ``fields``, ``replace``, ``match`` and pickli
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,8 @@ else:
         """Make a dataclass; the options mean what they mean in ``dataclasses.dataclass``."""
 
         def make(cls: type) -> type:
-            made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
+            cls.__doc__ = cls.__doc__ or cls.__name__  # else its signature is worked out, which imports a tokenizer
+            made = _processed(cls, slots)
             methods: dict[str, Any] = {"__init__": _first_init, "__repr__": _repr}
             if eq:
                 methods |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
@@ -37,6 +39,23 @@ else:
             return made
 
         return make
+
+
+def _processed(cls: Any, slots: bool) -> Any:
+    """Let ``dataclasses`` make the fields.
+
+    It looks for ``ClassVar`` and the like in every annotation that is a text; that is done here once for all of them.
+    """
+    annotations = inspect.get_annotations(cls)
+    special = any("Var" in str(kind) or "KW_ONLY" in str(kind) for kind in annotations.values())
+    if not special:
+        cls.__annotations__ = dict.fromkeys(annotations, object)
+    made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
+    if not special:
+        made.__annotations__ = annotations
+        for name in annotations:
+            made.__dataclass_fields__[name].type = annotations[name]
+    return made
 
 
 def _first_init(self: Any, *args: Any, **kwargs: Any) -> None:

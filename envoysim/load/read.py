@@ -13,10 +13,7 @@ import simdjson
 
 from ..errors import SourceError
 from ..model.outcome import Note
-from .clusters_text import clusters_text, is_clusters_text
 from .lazy import Node, is_list, is_object
-from .redact import redact_text
-from .strays import documents, preface, utf8
 
 SUFFIXES = frozenset({".json", ".yaml", ".yml", ".gz", ".zst", ".golden"})
 MAX_NESTING = 512
@@ -113,6 +110,8 @@ def parse(name: str, data: bytes | Path, notes: list[Note] | None = None) -> Nod
             data = data.read_bytes()  # what is wrong with it is found below
         else:
             return _container(name, root)
+    from .strays import preface, utf8
+
     data = utf8(name, data)
     head = data[:64].lstrip() or data.lstrip()[:64]
     if not head:
@@ -126,6 +125,8 @@ def parse(name: str, data: bytes | Path, notes: list[Note] | None = None) -> Nod
     if start := preface(data):
         notes.append(_skipped(name, data[:start].decode("utf-8", "replace").strip().splitlines()))
         return _parse_json(name, data[start:], notes, lines=data.count(b"\n", 0, start))
+    from .clusters_text import clusters_text, is_clusters_text
+
     if is_clusters_text(data):
         return clusters_text(data)
     return _parse_yaml(name, data)
@@ -147,6 +148,8 @@ def _several(name: str, data: bytes, error: Exception, notes: list[Note], lines:
 
     simdjson does not say where, the standard library does (unless the nesting would exhaust it).
     """
+    from .strays import documents
+
     try:
         text = data.decode("utf-8")
         if text[: 4 * MAX_NESTING].count("[") + text[: 4 * MAX_NESTING].count("{") > MAX_NESTING:
@@ -171,6 +174,8 @@ def _several(name: str, data: bytes, error: Exception, notes: list[Note], lines:
 
 
 def _skipped(name: str, lines: list[str]) -> Note:
+    from .redact import redact_text
+
     more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
     return Note(None, f"{name}: skipped around the JSON: `{redact_text(lines[0][:120])}`{more}")
 

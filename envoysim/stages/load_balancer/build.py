@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .least_request import LeastRequestBalancer
-from .maglev import make_maglev
 from .override_host import OverrideHostBalancer
 from .policy import (
     ClusterProvided,
@@ -20,10 +19,8 @@ from .policy import (
     Unmodelled,
 )
 from .random import RandomBalancer
-from .ring_hash import make_ring_hash
 from .round_robin import RoundRobinBalancer
 from .slow_start import Uptimes
-from .subset import SubsetBalancer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +42,16 @@ def make_balancer(policy: Policy, cluster: Cluster, uptimes: Uptimes) -> Balance
         case Random():
             return RandomBalancer(policy, threshold, view)
         case RingHash():
+            from .ring_hash import make_ring_hash  # these three need more modules than the others together
+
             return make_ring_hash(policy, threshold)
         case Maglev():
+            from .maglev import make_maglev
+
             return make_maglev(policy, threshold)
         case Subset():
+            from .subset import SubsetBalancer
+
             return SubsetBalancer(policy, lambda: make_balancer(policy.child, cluster, uptimes))
         case OverrideHost():
             return OverrideHostBalancer(policy, make_balancer(policy.child, cluster, uptimes))
