@@ -55,6 +55,13 @@ class HeaderMap:
                 return True
         return False
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Tell whether one of ``names`` is there."""
+        for n, _ in self.items:  # noqa: SIM110  # a generator costs more than it says
+            if n in names:
+                return True
+        return False
+
     def get(self, name: str) -> str | None:
         """Return the first value of ``name``, or ``None``."""
         for n, v in self.items:

@@ -47,7 +47,7 @@ class Reset:
         return 502 if self.reason == "protocol error" else 503
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Exchange:
     """One request on its way to one cluster."""
 

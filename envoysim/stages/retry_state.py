@@ -194,9 +194,11 @@ def make_retry_state(policy: RetryPolicy, headers: HeaderMap) -> RetryState | No
     manager has removed them from requests that are not internal.
     """
     retry_on = policy.retry_on
-    given = {name: value for name, value in reversed(headers.items) if name in CONSUMED}
-    for name in given:
-        headers.remove(name)
+    given: dict[str, str] = {}
+    if headers.has_any(CONSUMED):
+        given = {name: value for name, value in reversed(headers.items) if name in CONSUMED}
+        for name in given:
+            headers.remove(name)
     asked, grpc_asked = given.get("x-envoy-retry-on"), given.get("x-envoy-retry-grpc-on")
     if not retry_on and asked is None and grpc_asked is None:
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import merge
+from itertools import chain
 from typing import Final
 
 from ..lazy_dataclass import dataclass
@@ -27,11 +28,12 @@ FEW: Final = 32
 class Bucket:
     """The positions of routes with one path condition, ascending; a large bucket is split by one header's value."""
 
-    __slots__ = ("_by_value", "_header", "_rest", "positions")
+    __slots__ = ("_by_value", "_rest", "header", "positions")
 
     def __init__(self, positions: list[int]) -> None:
         self.positions = positions
-        self._header = ""
+        self.header = ""
+        """By whose value it is split, "" where it is not."""
         self._by_value: dict[str, list[int]] = {}
         self._rest: list[int] = []
 
@@ -42,17 +44,17 @@ class Bucket:
         wanted = Counter(name for position in self.positions for name in exact[position])
         if not wanted:
             return
-        self._header = max(wanted, key=lambda name: (len({exact[p].get(name) for p in self.positions}), name))
+        self.header = max(wanted, key=lambda name: (len({exact[p].get(name) for p in self.positions}), name))
         for position in self.positions:
-            value = exact[position].get(self._header)
+            value = exact[position].get(self.header)
             target = self._rest if value is None else self._by_value.setdefault(value, [])
             target.append(position)
 
     def select(self, headers: HeaderMap) -> Sequence[int]:
         """Return the positions that the header's values leave."""
-        if not self._header:
+        name = self.header
+        if not name:
             return self.positions
-        name = self._header
         found = [p for v in {v for n, v in headers.items if n == name} if (p := self._by_value.get(v)) is not None]
         if not found:
             return self._rest
@@ -122,7 +124,7 @@ class RouteIndex:
         self._regexes = _regex_set(numbered, "safe_regex")
         self._templates = _regex_set(numbered, "path_match_policy")
         connect = [i for i, p in numbered if p.kind == "connect_matcher"]
-        self._connect = Bucket(connect) if connect else None
+        self._connect = connect
 
     def candidates(
         self, path: str | None, template_path: str | None, headers: HeaderMap, *, connect: bool
@@ -133,24 +135,23 @@ class RouteIndex:
         them). A request without path can only take CONNECT routes.
         """
         found: list[Bucket] = []
+        selected: list[Sequence[int]] = []
         if path is not None:
             self._case_sensitive.collect(path, found)
             if self._any_case is not None:
                 self._any_case.collect(ascii_lower(path), found)
             if self._regexes is not None and (positions := self._regexes.matching(path)):
-                found.append(Bucket(sorted(positions)))
+                selected.append(sorted(positions))
             if self._templates is not None and (positions := self._templates.matching(template_path or "")):
-                found.append(Bucket(sorted(positions)))
-        if connect and self._connect is not None:
-            found.append(self._connect)
-        if len(found) == 1:
-            return found[0].select(headers)
-        if not found:
+                selected.append(sorted(positions))
+        if connect and self._connect:
+            selected.append(self._connect)
+        selected += [bucket.select(headers) if bucket.header else bucket.positions for bucket in found]
+        if len(selected) == 1:
+            return selected[0]
+        if not selected:
             return NOTHING
-        selected = [bucket.select(headers) for bucket in found]
-        if sum(map(len, selected)) <= FEW:
-            return sorted([position for positions in selected for position in positions])
-        return merge(*selected)
+        return sorted(chain(*selected)) if sum(map(len, selected)) <= FEW else merge(*selected)
 
 
 def _regex_set(numbered: list[tuple[int, PathSpecifier]], kind: str) -> RegexSet | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NO_ROUTE: Final = LocalReply(404, "route_not_found", "", ("NR",))
 CONNECTION_BUFFER: Final = 1 << 20
+ATTEMPT_HEADERS: Final = frozenset({"x-envoy-upstream-stream-duration-ms", "x-envoy-upstream-rq-timeout-alt-response"})
 SCRIPT: Final = "upstream_script"
 POOLS_NOTE: Final = "max_connection_pools {} is not applied: a host whose pool would be one more is 503 UH in Envoy"
 """``Stream.facts`` key: the request's script goes on over internal redirects."""
@@ -176,6 +177,8 @@ def _drop_overload(stream: Stream, config: RouterFilter, ratio: float) -> LocalR
 def _take_router_headers(stream: Stream, timeouts: Timeouts) -> None:
     """Honour and remove what is left of the x-envoy-* request headers (``continueDecodeHeaders``)."""
     headers = stream.headers
+    if not headers.has_any(ATTEMPT_HEADERS):
+        return
     duration = headers.get("x-envoy-upstream-stream-duration-ms")
     if duration is not None:
         timeouts.max_stream_duration_ms = parse_uint(duration)

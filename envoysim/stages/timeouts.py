@@ -80,7 +80,7 @@ def final_timeouts(
     if not forward.using_new_timeouts:
         legacy_grpc = grpc and forward.max_grpc_timeout_ms is not None
         timeouts.global_ms = _legacy_grpc_ms(forward, headers) if legacy_grpc else _route_timeout_ms(forward)
-    if respect_expected or not CONSUMED.isdisjoint(dict(headers.items)):
+    if respect_expected or headers.has_any(CONSUMED):
         _take_timeout_headers(timeouts, headers, respect_expected=respect_expected)
     if timeouts.global_ms and timeouts.per_try_ms >= timeouts.global_ms:
         timeouts.per_try_ms = 0

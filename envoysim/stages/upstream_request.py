@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 NEVER: Final = math.inf
 
-NOT_LISTED: Final = frozenset({"host", "content-length", "transfer-encoding"})
+PSEUDO: Final = frozenset({":authority", ":method", ":path", ":protocol", ":scheme"})
+NOT_LISTED: Final = PSEUDO | {"host", "content-length", "transfer-encoding"}
 CLOCK_HEADERS: Final = frozenset({"x-envoy-expected-rq-timeout-ms", "grpc-timeout"})
 """Headers of retries whose value depends on the time that has passed."""
 NOT_LISTED_H2: Final = NOT_LISTED | {"connection", "upgrade", "keep-alive", "proxy-connection"}
@@ -184,7 +185,7 @@ class UpstreamRequest:
         headers = stream.headers
         first = dict(reversed(headers.items))
         hidden = NOT_LISTED if protocol == H1 else NOT_LISTED_H2
-        sent: Pairs = tuple([p for p in headers.items if p[0][0] != ":" and p[0] not in hidden])
+        sent: Pairs = tuple([p for p in headers.items if p[0] not in hidden])
         if self.number > 1:
             sent = tuple([(n, "*") if n in CLOCK_HEADERS else (n, v) for n, v in sent])
         upgraded = protocol != H1 and bool(stream.upgrade) and "upgrade" in first

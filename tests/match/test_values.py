@@ -138,7 +138,10 @@ def test_replace_all(pattern: str, rewrite: str, text: str, expected: str) -> No
     assert compile_regex(pattern).replace_all(text, rewrite) == expected
 
 
-@given(st.lists(st.sampled_from(["a", "a+", "b.*", "(a|b)c", "[", ".*"]), max_size=6), st.text("abc", max_size=4))
+PATTERNS = ("a", "a+", "b.*", "(a|b)c", "[", ".*", "ab", "ab?", "ab*c", "ab{0,2}", "ab|b", "(?i)AB", "a\\b", r"\Qab\E")
+
+
+@given(st.lists(st.sampled_from(PATTERNS), max_size=3), st.text("abc", max_size=4))
 def test_a_set_answers_as_its_patterns_do(patterns: list[str], text: str) -> None:
     numbered = [(i, compile_regex(p)) for i, p in enumerate(patterns)]
 

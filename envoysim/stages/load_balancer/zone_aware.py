@@ -76,6 +76,8 @@ class ZoneAware:
 
     def choose(self, ask: Ask) -> Host | None:
         """Pick until a host pleases the retry's predicates; the last pick stays (``chooseHost``)."""
+        if ask.context.retry is None:
+            return self.choose_once(ask)
         host: Host | None = None
         for _ in range(ask.max_attempts):
             host = self.choose_once(ask)
