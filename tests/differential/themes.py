@@ -8,7 +8,7 @@ from typing import Final
 
 from envoysim.verify.ports import free_ports
 
-from . import actions, balancing, by_hand, chains, connections, failures, more_filters, runtime_keys, tcp
+from . import actions, balancing, by_hand, chains, connections, failures, more_filters, resilience, runtime_keys, tcp
 from .build import Bench
 from .generate import Case, make_case
 
@@ -21,11 +21,13 @@ MAKERS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "criteria": chains.make_criteria,
     "failures": failures.make,
     "filters": more_filters.make,
+    "resilience": resilience.make,
     "runtime_keys": runtime_keys.make,
     "tcp": tcp.make,
     "upgrades": actions.make_upgrades,
 }
-THEMES: Final = ("routes", *(theme for theme in MAKERS if theme not in ("by_hand", "criteria", "runtime_keys")))
+BY_HAND: Final = frozenset({"by_hand", "criteria", "resilience", "runtime_keys"})
+THEMES: Final = ("routes", *(theme for theme in MAKERS if theme not in BY_HAND))
 """Those that chance makes; the others are one case each, made by hand."""
 
 
