@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -96,9 +97,22 @@ def takes(wanted: RouteMatch, where: str, headers: HeaderMap, query: dict[str, s
 @pytest.mark.parametrize("seed", range(8))
 def test_shadowing_agrees_with_brute_force(seed: int) -> None:
     """Over random small tables; what is called reachable is shown by its example."""
-    rng = random.Random(seed)
+    assert shadowed_tables(random.Random(seed), 40)
+
+
+@pytest.mark.slow
+def test_shadowing_agrees_with_brute_force_over_thousands_of_tables() -> None:
+    """New ones each time; ENVOYSIM_SEED repeats a run."""
+    seed = int(os.environ.get("ENVOYSIM_SEED") or random.SystemRandom().randrange(1_000_000))
+    print(f"ENVOYSIM_SEED={seed}")
+
+    assert shadowed_tables(random.Random(seed), 2_000) > 200
+
+
+def shadowed_tables(rng: random.Random, tables: int) -> int:
+    """Compare the last route of random tables with brute force; return how many were shadowed."""
     shadowed = 0
-    for _ in range(40):
+    for _ in range(tables):
         messages = [decode_message("envoy.config.route.v3.RouteMatch", m, NOWHERE, []) for m in table(rng)]
         matches = [compile_route_match(m, NOWHERE) for m in messages]
         last = len(matches) - 1
@@ -113,8 +127,7 @@ def test_shadowing_agrees_with_brute_force(seed: int) -> None:
             request = asked(reach.example or {})
             assert takes(matches[last], *request), messages
             assert not any(takes(m, *request) for m in matches[:last]), messages
-
-    assert shadowed
+    return shadowed
 
 
 def asked(values: dict[str, Any]) -> tuple[str, HeaderMap, dict[str, str]]:
