@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from envoysim.load import load
-from envoysim.model.behaviour import Behaviour, Upstream
+from envoysim.model.behaviour import ECHO, Behaviour, Upstream
 from envoysim.model.request import Certificate, Connection, ProxyProtocol, Request, Tls
 from envoysim.model.world import World
 from envoysim.stages.proxy import Proxy
@@ -21,7 +21,7 @@ from envoysim.verify.client import Answer
 from envoysim.verify.compare import Difference
 from envoysim.verify.follow import PATIENCE_MS, follow
 from envoysim.verify.judge import Observed
-from envoysim.verify.upstreams import Sighting
+from envoysim.verify.upstreams import ECHO_TEXT, Sighting
 
 from .generate import Case
 
@@ -61,7 +61,8 @@ def keep(case: Case, config_dump: Json, observed: tuple[Observed, ...], address:
     }
     folder.mkdir(exist_ok=True)
     path = folder / f"{case.theme}_{case.seed}.json"
-    path.write_text(json.dumps(kept, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+    text = json.dumps(kept, separators=(",", ":"), sort_keys=True).replace(json.dumps(ECHO_TEXT.decode())[1:-1], ECHO)
+    path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
