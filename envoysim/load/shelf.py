@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, TypeAlias
@@ -31,31 +32,35 @@ class Shelf:
         self._items = items
         self._name_at = name_at
         self._make = make
+        self._list: list[Node] | None = None
         self._made: dict[int, tuple[Resource, ...]] = {}
 
-    def names(self) -> Iterator[list[tuple[str, int, Node]]]:
+    def names(self) -> Iterator[list[tuple[str, int]]]:
         """Yield names and places of the resources that serve, some at a time."""
         field, key = self._name_at
         places = enumerate(self._items)
         while batch := list(islice(places, BATCH)):
             try:
-                names = [item[field][key] for _, item in batch]
-                usual = {*map(type, names)} == {str}
+                found = [(item[field][key], index) for index, item in batch]
+                usual = {type(name) for name, _ in found} == {str}
             except (KeyError, TypeError):
                 usual = False
             if usual:
-                yield [(name, index, item) for name, (index, item) in zip(names, batch, strict=True)]
+                yield found
             else:
                 yield [
-                    (resource.name, index, item)
+                    (resource.name, index)
                     for index, item in batch
                     for resource in self._at(index, item)
                     if resource.state == self.state
                 ]
 
-    def at(self, index: int, item: Node) -> Resource:
+    def at(self, index: int) -> Resource:
         """Return the resource at a place that ``names`` told."""
-        return next(resource for resource in self._at(index, item) if resource.state == self.state)
+        if self._list is None:  # to find one element simdjson steps over those before it
+            self._list = list(self._items)
+        found = self._at(index, self._list[index])
+        return next(resource for resource in found if resource.state == self.state)
 
     def _at(self, index: int, item: Node) -> tuple[Resource, ...]:
         found = self._made.get(index)
@@ -76,22 +81,28 @@ class ByName(Mapping[str, Resource]):
     """Resources by name; the first of a name is kept. Lists are read as far as it takes to find what is asked for."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self._places: dict[str, Resource | tuple[Shelf, int, Node]] = {}
+        self._places: dict[str, Resource | int] = {}
+        self._shelves: list[Shelf] = []
+        self._starts: list[int] = []
+        """Places on shelves are numbered through; these are the numbers of each shelf's first."""
         self._unread = self._read(list(entries))
 
     def _read(self, entries: Iterable[Entry]) -> Iterator[None]:
         """Learn some names at every step."""
-        places = self._places
+        places, start = self._places, 0
         for entry in entries:
             if isinstance(entry, Resource):
                 places.setdefault(entry.name, entry)
                 yield
                 continue
+            self._shelves.append(entry)
+            self._starts.append(start)
+            last = -1
             for batch in entry.names():
-                for name, index, item in batch:
-                    if name not in places:
-                        places[name] = (entry, index, item)
+                for name, last in batch:
+                    places.setdefault(name, start + last)
                 yield
+            start += last + 1
 
     def _find(self, name: object) -> bool:
         return name in self._places or any(name in self._places for _ in self._unread)
@@ -100,7 +111,10 @@ class ByName(Mapping[str, Resource]):
         if not self._find(name):
             raise KeyError(name)
         place = self._places[name]
-        return place if isinstance(place, Resource) else place[0].at(*place[1:])
+        if isinstance(place, Resource):
+            return place
+        shelf = bisect_right(self._starts, place) - 1
+        return self._shelves[shelf].at(place - self._starts[shelf])
 
     def __iter__(self) -> Iterator[str]:
         self._read_all()
