@@ -118,6 +118,8 @@ class HttpConnectionManager:
     http2_stream_errors: bool
     """An invalid message ends its stream, not the connection."""
     stream_idle_timeout_ms: float
+    request_timeout_ms: float
+    """How long a client may take to send its request; 0 for ever."""
     max_stream_duration_ms: float | None
     max_requests_per_connection: int
     """0 for no limit."""
@@ -194,6 +196,7 @@ def compile_http_connection_manager(msg: Msg, ref: Ref, proxy: Proxy) -> HttpCon
         stream_idle_timeout_ms=duration_ms(msg.stream_idle_timeout)
         if msg.HasField("stream_idle_timeout")
         else 300_000.0,
+        request_timeout_ms=duration_ms(msg.request_timeout),
         max_stream_duration_ms=duration_ms(common.max_stream_duration)
         if common.HasField("max_stream_duration")
         else None,
@@ -243,6 +246,9 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
     if refused is not None:
         return _refused(stream, refused)
     forward_client_cert(stream, first)
+    if hcm.request_timeout_ms and stream.body:
+        words = "request_timeout {} ms: the client is taken to send its whole request at once"
+        stream.telling.note(hcm.ref, words.format(f"{hcm.request_timeout_ms:g}"))
     return None
 
 

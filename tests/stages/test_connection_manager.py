@@ -314,6 +314,14 @@ def test_upgrades(config: Json, request_: Json, details: str) -> None:
     assert ask(config, **request_).response_code_details == details
 
 
+@pytest.mark.parametrize(("body", "said"), [("b", True), ("", False)])
+def test_a_slow_client_is_not_simulated_and_that_is_said(body: str, said: bool) -> None:
+    request = Request(connection=Connection(source="203.0.113.9:5"), method="POST", authority="foo.com", body=body)
+    trace = simulate(proxy(request_timeout="2s"), request, World(), State())
+
+    assert any("request_timeout 2000 ms" in note.text for note in trace.notes) == said
+
+
 def test_access_log_of_every_end() -> None:
     logger = {
         "name": "f",

@@ -184,3 +184,18 @@ def test_host_predicates_are_compiled() -> None:
     assert [p.kind for p in compiled.host_predicates] == ["previous_hosts", "omit_host_metadata"]
     assert compiled.host_predicates[1].labels == (("old", True),)
     assert compiled.host_selection_max_attempts == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"retry_on": "5xx,gateway-error,unavailable"}, []),
+        ({"retry_on": "5XX, gateway_error"}, ["`5XX`", "`gateway_error`"]),
+        ({"retry_on": "5xx", "refresh_cluster_on_retry": True}, ["refresh_cluster_on_retry"]),
+    ],
+)
+def test_what_is_ignored_or_not_modelled_is_said(fields: dict[str, object], said: list[str]) -> None:
+    notes = policy(**fields).notes
+
+    assert len(notes) == len(said)
+    assert all(word in note for word, note in zip(said, notes, strict=True))
