@@ -56,6 +56,17 @@ def host_statuses(root: Node) -> Iterator[HostStatus]:
             yield _status(text(cluster, "name"), host)
 
 
+def active(root: Node) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield (cluster, what its hosts have in flight together): the gauges ``cx_active`` and ``rq_active``."""
+    for cluster in _clusters(root):
+        sums: dict[str, int] = {}
+        for _, host in elements(cluster, "host_statuses"):
+            for _, stat in elements(host, "stats"):
+                if text(stat, "name") in ("cx_active", "rq_active"):
+                    sums[text(stat, "name")] = sums.get(text(stat, "name"), 0) + int(get(stat, "value") or 0)
+        yield text(cluster, "name"), sums
+
+
 def load_assignments(root: Node) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (cluster, ClusterLoadAssignment as JSON): endpoints for a dump that was taken without EDS."""
     for cluster in _clusters(root):

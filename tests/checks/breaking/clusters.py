@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..healthy import TYPE, Json, Site, address, assignment
+from ..healthy import TLS, TYPE, Json, Site, address, assignment
 from .table import breaks, give_retries
 
 
@@ -191,4 +191,82 @@ def _(s: Site) -> str:
 def _(s: Site) -> str:
     s.cluster.pop("circuit_breakers", None)
     give_retries(s)
+    return "/circuit_breakers"
+
+
+@breaks("ESM429")
+def _(s: Site) -> str:
+    context = {"@type": TLS + "UpstreamTlsContext", "sni": "shop.example"}
+    secure = {"name": "tls", "typed_config": context}
+    s.cluster.pop("transport_socket", None)
+    s.cluster["transport_socket_matches"] = [{"name": "mtls", "match": {"mode": "secure"}, "transport_socket": secure}]
+    return "/transport_socket_matches/0/match"
+
+
+@breaks("ESM430")
+def _(s: Site) -> str:
+    s.endpoint["endpoint"]["address"] = address("10.9.9.9", 443)
+    s.cluster.pop("transport_socket", None)
+    s.cluster.pop("transport_socket_matches", None)
+    return "/transport_socket"
+
+
+@breaks("ESM431")
+def _(s: Site) -> str:
+    s.options(explicit_http_config={"http2_protocol_options": {}})
+    s.upstream_context(sni="shop.example", common_tls_context={"alpn_protocols": ["http/1.1"]})
+    return "/common_tls_context/alpn_protocols"
+
+
+@breaks("ESM432")
+def _(s: Site) -> str:
+    s.cluster.pop("http2_protocol_options", None)
+    s.options()
+    s.add_filter("ext_authz.v3.ExtAuthz", {"grpc_service": {"envoy_grpc": {"cluster_name": s.cluster["name"]}}})
+    return "/grpc_service/envoy_grpc/cluster_name"
+
+
+@breaks("ESM433")
+def _(s: Site) -> str:
+    s.listener.pop("listener_filters", None)
+    s.listener.pop("use_original_dst", None)
+    s.listener.pop("bind_to_port", None)
+    made = s.add_cluster(name="wherever", type="ORIGINAL_DST", lb_policy="CLUSTER_PROVIDED")
+    made.pop("eds_cluster_config")
+    s.add_route(match={"path": "/wherever"}, route={"cluster": "wherever", "timeout": "5s"})
+    return "/routes/0/route/cluster"
+
+
+@breaks("ESM434")
+def _(s: Site) -> str:
+    s.endpoint["endpoint"]["address"] = {"envoy_internal_address": {"server_listener_name": "inside"}}
+    return "/lb_endpoints/0/endpoint/address"
+
+
+@breaks("ESM435")
+def _(s: Site) -> str:
+    check = {"path": "/ready", "expected_statuses": [{"start": 201, "end": 300}]}
+    times = {"timeout": "1s", "interval": "5s", "unhealthy_threshold": 3, "healthy_threshold": 1}
+    s.cluster["health_checks"] = [{**times, "http_health_check": check}]
+    return "/http_health_check/expected_statuses"
+
+
+@breaks("ESM436")
+def _(s: Site) -> str:
+    validation = {"trusted_ca": {"filename": "/etc/ssl/certs/ca-certificates.crt"}}
+    s.upstream_context(sni="shop.example", common_tls_context={"validation_context": validation})
+    return "/common_tls_context/validation_context"
+
+
+@breaks("ESM437")
+def _(s: Site) -> str:
+    s.add_cluster(name="dns", type="STRICT_DNS", load_assignment=assignment("dns", "a.example"))
+    return "/dns_lookup_family"
+
+
+@breaks("ESM438")
+def _(s: Site) -> str:
+    s.cluster.pop("circuit_breakers", None)
+    host = {"address": address("10.0.0.1", 8080), "stats": [{"name": "rq_active", "value": "1000", "type": "GAUGE"}]}
+    s.document["cluster_statuses"] = [{"name": s.cluster["name"], "host_statuses": [host]}]
     return "/circuit_breakers"

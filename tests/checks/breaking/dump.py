@@ -56,3 +56,11 @@ def _(s: Site) -> str:
 def _(s: Site) -> str:
     s.add_filter("wasm.v3.Wasm", {})
     return "/http_filters/0/typed_config"
+
+
+@breaks("ESM108")
+def _(s: Site) -> str:
+    made = listener("late", 9001, "web")
+    serving, newer = {"version_info": "41", "listener": made}, {"version_info": "42", "listener": made}
+    s.add_listener(made, active_state=serving, warming_state=newer)
+    return ""

@@ -164,3 +164,47 @@ def _(s: Site) -> str:
     s.listener.pop("bind_to_port", None)
     s.add_listener({**listener("inner", 9002, "web"), "bind_to_port": False})
     return "/listener_filters/0"
+
+
+@breaks("ESM218")
+def _(s: Site) -> str:
+    s.listener.pop("default_filter_chain", None)
+    chain = {k: v for k, v in s.chain.items() if k != "filter_chain_match"}
+    closer = {"server_names": ["a.shop.example"], "application_protocols": ["h2"]}
+    wider = {"server_names": ["*.shop.example"]}
+    s.listener["filter_chains"] = [{**chain, "filter_chain_match": m, "name": str(m)} for m in (closer, wider)]
+    return "/filter_chains/0/filter_chain_match/application_protocols"
+
+
+@breaks("ESM219")
+def _(s: Site) -> str:
+    kind = TYPE + "envoy.extensions.filters.listener."
+    s.listener["listener_filters"] = [
+        {"name": "tls_inspector", "typed_config": {"@type": kind + "tls_inspector.v3.TlsInspector"}},
+        {"name": "proxy_protocol", "typed_config": {"@type": kind + "proxy_protocol.v3.ProxyProtocol"}},
+    ]
+    return "/listener_filters/0"
+
+
+def _mutual(s: Site) -> None:
+    """Make the first TLS chain the first of its listener, for TLS with a client certificate."""
+    s.downstream_context()["require_client_certificate"] = True
+    s.tls[0]["filter_chain_match"] = {"transport_protocol": "tls"}
+
+
+@breaks("ESM220")
+def _(s: Site) -> str:
+    _mutual(s)
+    owner = next(x for x in s.listeners if s.tls[0] in x.get("filter_chains", ()))
+    plain = {k: v for k, v in s.tls[0].items() if k != "transport_socket"}
+    owner["filter_chains"].append({**plain, "filter_chain_match": {"transport_protocol": "raw_buffer"}})
+    return "/filter_chain_match/transport_protocol"
+
+
+@breaks("ESM221")
+def _(s: Site) -> str:
+    _mutual(s)
+    owner = next(x for x in s.listeners if s.tls[0] in x.get("filter_chains", ()))
+    owner.pop("default_filter_chain", None)
+    owner["filter_chains"] = [s.tls[0]]
+    return "/filter_chains"

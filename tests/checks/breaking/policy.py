@@ -139,3 +139,35 @@ def _(s: Site) -> str:
 def _(s: Site) -> str:
     s.add_filter("rbac.v3.RBAC", {"rules": {"action": "ALLOW"}})
     return "/http_filters/0/typed_config/rules"
+
+
+@breaks("ESM518")
+def _(s: Site) -> str:
+    s.chain.pop("transport_socket", None)
+    principal = {"authenticated": {"principal_name": {"exact": "spiffe://cluster.local/ns/a/sa/b"}}}
+    _rbac(s, "DENY", caller={"principals": [principal]})
+    return "/policies/caller/principals/0"
+
+
+@breaks("ESM519")
+def _(s: Site) -> str:
+    s.add_filter("cors.v3.Cors", {})
+    _jwt(s, "/")
+    return "/http_filters/1/typed_config"
+
+
+@breaks("ESM520")
+def _(s: Site) -> str:
+    _jwt(s, "/")
+    either = [{"provider_name": "me"}, {"allow_missing": {}}]
+    rule = {"match": {"prefix": "/"}, "requires": {"requires_any": {"requirements": either}}}
+    s.manager["http_filters"][0]["typed_config"]["rules"] = [rule]
+    s.manager["http_filters"] = [f for f in s.manager["http_filters"] if "rbac" not in f["name"]]
+    return "/rules/0/requires"
+
+
+@breaks("ESM521")
+def _(s: Site) -> str:
+    s.manager["xff_num_trusted_hops"] = 1
+    _rbac(s, inside={"principals": [{"direct_remote_ip": {"address_prefix": "10.0.0.0", "prefix_len": 8}}]})
+    return "/principals/0/direct_remote_ip"

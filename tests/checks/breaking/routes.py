@@ -187,3 +187,39 @@ def _(s: Site) -> str:
     s.manager["use_remote_address"] = True
     s.host["require_tls"] = "ALL"
     return "/require_tls"
+
+
+@breaks("ESM328")
+def _(s: Site) -> str:
+    s.add_route(match={"prefix": "/api/*"}, route={"cluster": s.cluster["name"], "timeout": "5s"})
+    return "/routes/0/match/prefix"
+
+
+@breaks("ESM329")
+def _(s: Site) -> str:
+    s.manager.pop("upgrade_configs", None)
+    s.add_route(match={"connect_matcher": {}}, route={"cluster": s.cluster["name"], "timeout": "5s"})
+    return "/routes/0/route/upgrade_configs"
+
+
+@breaks("ESM330")
+def _(s: Site) -> str:
+    header = {"name": ":method", "string_match": {"exact": "get"}}
+    s.add_route(match={"prefix": "/", "headers": [header]}, direct_response={"status": 200})
+    return "/routes/0/match/headers/0"
+
+
+@breaks("ESM331")
+def _(s: Site) -> str:
+    s.cluster.pop("typed_extension_protocol_options", None)
+    s.upstream_context(sni="www.shop.example")
+    s.action["host_rewrite_literal"] = "api.shop.example"
+    return "/route/host_rewrite_literal"
+
+
+@breaks("ESM332")
+def _(s: Site) -> str:
+    s.add_filter("buffer.v3.Buffer", {"max_request_bytes": 1024})
+    s.manager["max_request_headers_kb"] = 8
+    s.manager["common_http_protocol_options"] = {"headers_with_underscores_action": "REJECT_REQUEST"}
+    return "/http_filters/0/typed_config/max_request_bytes"

@@ -121,3 +121,10 @@ def _(s: Site) -> str:
 def _(s: Site) -> str:
     s.options(common_http_protocol_options={"idle_timeout": "0s"})
     return "/cluster"
+
+
+@breaks("ESM619")
+def _(s: Site) -> str:
+    s.manager.pop("stream_idle_timeout", None)
+    s.add_route(match={"path": "/events"}, route={"cluster": s.cluster["name"], "timeout": "0s"})
+    return "/routes/0/route/idle_timeout"
