@@ -93,15 +93,10 @@ def _serve_http(
 
 def conclude(stream: Stream, end: LocalReply | Response | Aborted) -> Story[Outcome]:
     """Send what the filters ended with downstream, and tell the outcome."""
-    connection = stream.connection
-    if isinstance(end, Aborted):
-        write_access_log(stream, end)
-        end_request(connection, end)
-        return tell_stream(stream, end)
-    response = yield from _answer(stream, end)
-    write_access_log(stream, response)
-    end_request(connection, response)
-    return tell_stream(stream, response)
+    last = end if isinstance(end, Aborted) else (yield from _answer(stream, end))
+    access_log = write_access_log(stream, last)
+    end_request(stream.connection, last)
+    return tell_stream(stream, last, access_log)
 
 
 def _answer(stream: Stream, end: LocalReply | Response) -> Story[Response]:

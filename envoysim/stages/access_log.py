@@ -33,8 +33,6 @@ STREAMS: Final = frozenset(
 )
 UNKNOWN: Final = "unknown"
 """``Aborted.closed`` where the configuration cannot settle the outcome; its ``details`` say what would."""
-ACCESS_LOG: Final = "access_log"
-"""``Stream.facts`` key: the lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +115,18 @@ def _formatter(config: Msg, ref: Ref) -> Formatter:
     return compile_format(text, ref.at(kind or "format"), omit_empty=False)
 
 
-def write_access_log(stream: Stream, end: Response | Aborted) -> None:
-    """Leave the lines in ``stream.facts``, and what an abort says on the stream."""
+def write_access_log(stream: Stream, end: Response | Aborted) -> Sequence[str]:
+    """Return the lines, and leave what an abort says on the stream.
+
+    They hold the stream, which therefore must not hold them: a story's objects go when its outcome does.
+    """
     response: Response | None = None
     if isinstance(end, Aborted):
         if end.closed == UNKNOWN:
-            return
+            return ()
         stream.flag(*end.flags)
         stream.details = end.details or stream.details
     else:
         response = end
-    loggers = stream.hcm.access_loggers
-    if loggers:
-        due = [x for x in loggers if x.condition is None or x.condition(stream, response)]
-        if due:
-            stream.facts[ACCESS_LOG] = Lines(due, stream, response)
+    due = [x for x in stream.hcm.access_loggers if x.condition is None or x.condition(stream, response)]
+    return Lines(due, stream, response) if due else ()

@@ -33,6 +33,7 @@ REASONS: Final = {
     431: "Request Header Fields Too Large",
     501: "Not Implemented",
 }
+OF_THE_HOP: Final = frozenset({"connection", "content-length", "transfer-encoding"})
 # Scanners of the protocol itself, not of the configuration: RE2 has no part in them.
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z|~]+\Z")
 _PATH: Final = re.compile(r"[/*][!-~]*\Z")
@@ -58,13 +59,8 @@ def decode_http1(stream: Stream, request: Request) -> LocalReply | None:
     refused = refused or _read_headers(hcm, headers, request)
     if refused is not None:
         return refused
-    upgrade = is_upgrade(headers) and _keeps_upgrade(hcm, headers)
-    refused = _check_body(hcm, headers, method)
-    if refused is not None:
-        return refused
-    if not upgrade and method != "CONNECT" and "connection" in headers and not sanitize_connection_header(headers):
-        return protocol_error(400, "http1.connection_header_rejected")
-    refused = _read_target(stream, headers, method, target)
+    refused = _check_hop(hcm, headers, method) if headers.has_any(OF_THE_HOP) else None
+    refused = refused or _read_target(stream, headers, method, target)
     if refused is not None:
         return refused
     if stream.protocol == "HTTP/1.0":
@@ -163,6 +159,17 @@ def _keeps_upgrade(hcm: HttpConnectionManager, headers: HeaderMap) -> bool:
             headers.remove("upgrade")
             remove_tokens(headers, "connection", frozenset(("upgrade",)))
     return is_upgrade(headers)
+
+
+def _check_hop(hcm: HttpConnectionManager, headers: HeaderMap, method: str) -> LocalReply | None:
+    """Look at what a request says of its connection and its body."""
+    upgrade = is_upgrade(headers) and _keeps_upgrade(hcm, headers)
+    refused = _check_body(hcm, headers, method)
+    if refused is not None:
+        return refused
+    if not upgrade and method != "CONNECT" and "connection" in headers and not sanitize_connection_header(headers):
+        return protocol_error(400, "http1.connection_header_rejected")
+    return None
 
 
 def _check_body(hcm: HttpConnectionManager, headers: HeaderMap, method: str) -> LocalReply | None:

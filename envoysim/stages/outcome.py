@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..model.outcome import Outcome
 from ..model.reply import Aborted, Response
-from .access_log import ACCESS_LOG, UNKNOWN
+from .access_log import UNKNOWN
 
 if TYPE_CHECKING:
     from .stream import DownstreamConnection, Stream
@@ -17,8 +17,8 @@ DROPPED: Final = frozenset(("date", "connection", "transfer-encoding", "keep-ali
 STARRED: Final = frozenset(("x-request-id", "x-envoy-upstream-service-time"))
 
 
-def tell_stream(stream: Stream, end: Response | Aborted) -> Outcome:
-    """Write down how a request ended."""
+def tell_stream(stream: Stream, end: Response | Aborted, access_log: Sequence[str]) -> Outcome:
+    """Write down how a request ended, and what is logged of it."""
     connection = stream.connection
     chain, table, host, route = connection.filter_chain, stream.route_configuration, stream.virtual_host, stream.route
     attempts = tuple(stream.attempts)
@@ -36,7 +36,7 @@ def tell_stream(stream: Stream, end: Response | Aborted) -> Outcome:
         mirrors=tuple(stream.mirrors),
         response_flags=tuple(stream.flags),
         response_code_details=stream.details,
-        access_log=_access_log(stream),
+        access_log=access_log,
     )
     if isinstance(end, Aborted):
         if end.closed == UNKNOWN:
@@ -95,12 +95,6 @@ def _cluster_name(stream: Stream) -> str | None:
 
 def _response_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple([(n, "*" if n in STARRED else v.strip(" \t")) for n, v in pairs if n not in DROPPED])
-
-
-def _access_log(stream: Stream) -> Sequence[str]:
-    lines = stream.facts.get(ACCESS_LOG, ())
-    assert isinstance(lines, Sequence)
-    return lines
 
 
 def tell_closed(connection: DownstreamConnection | None, end: Aborted) -> Outcome:

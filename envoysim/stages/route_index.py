@@ -113,7 +113,7 @@ class _Table:
 class RouteIndex:
     """The path conditions of a route list, and the exact header values each route wants."""
 
-    __slots__ = ("_any_case", "_case_sensitive", "_connect", "_regexes", "_templates")
+    __slots__ = ("_any_case", "_case_sensitive", "_connect", "_regexes", "_templates", "takes_connect")
 
     def __init__(self, paths: Sequence[PathSpecifier], exact_headers: Sequence[Exact]) -> None:
         numbered = list(enumerate(paths))
@@ -125,6 +125,8 @@ class RouteIndex:
         self._templates = _regex_set(numbered, "path_match_policy")
         connect = [i for i, p in numbered if p.kind == "connect_matcher"]
         self._connect = connect
+        self.takes_connect = bool(connect)
+        """Some route is for CONNECT requests: only then does it matter whether one is."""
 
     def candidates(
         self, path: str | None, template_path: str | None, headers: HeaderMap, *, connect: bool
@@ -144,7 +146,7 @@ class RouteIndex:
                 selected.append(sorted(positions))
             if self._templates is not None and (positions := self._templates.matching(template_path or "")):
                 selected.append(sorted(positions))
-        if connect and self._connect:
+        if connect:
             selected.append(self._connect)
         selected += [bucket.select(headers) if bucket.header else bucket.positions for bucket in found]
         if len(selected) == 1:

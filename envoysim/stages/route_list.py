@@ -58,7 +58,9 @@ class RouteList:
         """Return position and route of the first route that matches (``VirtualHostImpl::getRouteFromRoutes``)."""
         headers = stream.headers
         path, template_path = self.paths(headers)
-        for position in self._index.candidates(path, template_path, headers, connect=is_connect(headers)):
+        index = self._index
+        connect = index.takes_connect and is_connect(headers)
+        for position in index.candidates(path, template_path, headers, connect=connect):
             route = self._compiled[position] or self.route(position)
             match = route.match
             assert match is not None
