@@ -70,7 +70,8 @@ def lay_out(weights: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Turns:
-    """An endless schedule over indices with weights, from a random place on.
+    """An endless schedule over indices with weights, from a random place on. Where weights change, equal deadlines go
+    by insertion here; in Envoy the last digits of the random place decide.
 
     ``first_weights`` are those it begins with, where they are not yet what they will be.
     """
