@@ -72,7 +72,7 @@ def judge(
 ) -> Judgement:
     """Run Envoy with ``bootstrap`` and play ``requests`` one after another, on connections as their ``reuse`` says.
 
-    Endpoints ``aside`` (mirrors') take no part in a request's script.
+    Endpoints ``aside`` (mirrors', services' that filters ask) take no part in a request's script.
     Listeners and endpoints must be on loopback; every request's ``connection.destination`` says where to connect.
     Access loggers are added to a copy of the bootstrap. Raises EnvoyFailed when Envoy refuses the configuration.
     """

@@ -53,12 +53,12 @@ class _Script:
     attempt: int = 0
     turns: dict[str, int] = field(default_factory=dict)
 
-    def next(self, endpoint: str) -> Behaviour:
-        if self.by_attempt:
+    def next(self, endpoint: str, *, aside: bool) -> Behaviour:
+        if self.by_attempt and not aside:
             behaviour = self.by_attempt[min(self.attempt, len(self.by_attempt) - 1)]
             self.attempt += 1
             return behaviour
-        own = self.by_endpoint.get(endpoint)
+        own = None if aside else self.by_endpoint.get(endpoint)
         behaviours = own if own else self.standing.get(endpoint, Upstream()).behaviours
         if not behaviours:
             return PLAIN_REPLY
@@ -116,7 +116,7 @@ class ScriptedUpstreams:
         """Remember ``sighting`` and say what to do with it."""
         with self._lock:
             self.sightings.append(sighting)
-            return PLAIN_REPLY if sighting.endpoint in self._aside else self._script.next(sighting.endpoint)
+            return self._script.next(sighting.endpoint, aside=sighting.endpoint in self._aside)
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not beyond the end."""

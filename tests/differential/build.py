@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from envoysim.model.behaviour import Behaviour
+from envoysim.model.behaviour import Behaviour, Upstream
 from envoysim.model.request import Connection, ProxyProtocol, Request, Tls
 from envoysim.verify.certificates import self_signed
 from envoysim.verify.ports import free_ports
@@ -45,6 +45,8 @@ class Bench:
     held: list[socket.socket] = field(default_factory=list)
     """Keep others from listening on the ports of dead endpoints."""
     runtime: Json = field(default_factory=dict)
+    upstreams: dict[str, Upstream] = field(default_factory=dict)
+    side: set[str] = field(default_factory=set)
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
@@ -60,6 +62,14 @@ class Bench:
             self.held.append(hold(port))
         self.cluster_of[f"127.0.0.1:{port}"] = cluster
         return {"endpoint": {"address": address(port)}, **fields}
+
+    def service(self, name: str, behaviours: tuple[Behaviour, ...]) -> str:
+        """A cluster that filters ask, whose endpoint answers with ``behaviours`` in turn."""
+        entry = self.endpoint(name)
+        port = entry["endpoint"]["address"]["socket_address"]["port_value"]
+        self.upstreams[f"127.0.0.1:{port}"] = Upstream(behaviours=behaviours)
+        self.side.add(f"127.0.0.1:{port}")
+        return self.cluster(name, localities=[{"lb_endpoints": [entry]}])
 
     def cluster(self, name: str, endpoints: int = 1, **fields: Any) -> str:
         """A cluster with plain endpoints, or with the ``localities`` given."""
@@ -104,6 +114,7 @@ class Bench:
             bootstrap["layered_runtime"] = {"layers": [{"name": "static", "static_layer": self.runtime}]}
         alive = tuple(e for e in self.cluster_of if e not in self.dead)
         case = Case(seed, bootstrap, tuple(self.requests), alive)
+        case = replace(case, upstreams=dict(self.upstreams), side=frozenset(self.side))
         return replace(case, theme=theme, clusters=dict(self.cluster_of), dead=tuple(self.dead), held=tuple(self.held))
 
 

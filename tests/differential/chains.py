@@ -8,6 +8,7 @@ from .build import (
     HTTP_INSPECTOR,
     PROXY_PROTOCOL,
     TLS_INSPECTOR,
+    TYPE,
     Bench,
     Json,
     ProxyProtocol,
@@ -103,6 +104,11 @@ def make(bench: Bench) -> None:
                     "listener_filters": [TLS_INSPECTOR],
                 }
             )
+    _connect(bench, destination)
+
+
+def _connect(bench: Bench, destination: str) -> None:
+    """Connections from many places."""
     for _ in range(40):
         source = f"{bench.one(*SOURCES)}:{bench.one(1000, 2000, 3000)}"
         target = f"{bench.one(*DESTINATIONS)}:{bench.one(80, 443, 8080, 9000)}"
@@ -154,3 +160,68 @@ def make_criteria(bench: Bench) -> None:
         bench.send(
             destination, tls=hello, proxy_protocol=ProxyProtocol("1.2.3.4:1000", f"{ip}:{port}"), protocol=protocol
         )
+
+
+_INPUTS = {
+    "DestinationPortInput": ("80", "443", "8080", "9000"),
+    "DestinationIPInput": DESTINATIONS,
+    "SourceIPInput": SOURCES,
+    "SourcePortInput": ("1000", "2000", "3000"),
+    "DirectSourceIPInput": ("127.0.0.1", "10.0.0.1"),
+    "SourceTypeInput": ("local",),
+    "ServerNameInput": (*NAMES, "x.foo.com"),
+    "TransportProtocolInput": ("tls", "raw_buffer"),
+    "ApplicationProtocolInput": ("'h2'", "'http/1.1'", "'h2','http/1.1'"),
+}
+
+
+def _input(name: str) -> Json:
+    return {"name": "i", "typed_config": {"@type": f"{TYPE}envoy.extensions.matching.common_inputs.network.v3.{name}"}}
+
+
+def _single(bench: Bench) -> Json:
+    name = bench.one(*_INPUTS)
+    kind = bench.one("exact", "exact", "prefix", "suffix", "contains")
+    return {"single_predicate": {"input": _input(name), "value_match": {kind: bench.one(*_INPUTS[name])}}}
+
+
+def _predicate(bench: Bench) -> Json:
+    kind = bench.one("single", "single", "and_matcher", "or_matcher", "not_matcher")
+    if kind == "single":
+        return _single(bench)
+    return {kind: _single(bench) if kind == "not_matcher" else {"predicate": [_single(bench), _single(bench)]}}
+
+
+def _matcher(bench: Bench, names: list[str], depth: int = 0) -> Json:
+    def on_match() -> Json:
+        if depth < 2 and bench.chance(0.25):
+            return {"matcher": _matcher(bench, names, depth + 1)}
+        name = {"@type": TYPE + "google.protobuf.StringValue", "value": bench.one(*names, *names, *names, "absent")}
+        return {"action": {"name": "chain", "typed_config": name}}
+
+    tree: Json
+    if bench.chance(0.4):
+        matchers = [{"predicate": _predicate(bench), "on_match": on_match()} for _ in range(bench.one(1, 2, 3))]
+        tree = {"matcher_list": {"matchers": matchers}}
+    else:
+        name = bench.one(*_INPUTS)
+        kind = bench.one("exact_match_map", "prefix_match_map")
+        keys = {bench.one(*_INPUTS[name]) for _ in range(2)}
+        tree = {"matcher_tree": {"input": _input(name), kind: {"map": {key: on_match() for key in sorted(keys)}}}}
+    if bench.chance(0.5):
+        tree["on_no_match"] = on_match()
+    return tree
+
+
+def make_matched(bench: Bench) -> None:
+    """A listener whose chains a matcher tree chooses by name."""
+    chains = [_chain(bench, f"f{i}") for i in range(bench.one(2, 3, 4))]
+    fields: Json = {"listener_filters": [PROXY_PROTOCOL, TLS_INSPECTOR]}
+    if bench.chance(0.4):
+        fields["default_filter_chain"] = _chain(bench, "default")
+        fields["default_filter_chain"].pop("filter_chain_match", None)
+    for chain in chains:
+        if bench.chance(0.7):
+            chain.pop("filter_chain_match", None)  # where it stays it counts for nothing
+    fields["filter_chain_matcher"] = _matcher(bench, [chain["name"] for chain in chains])
+    _connect(bench, bench.listener(chains, **fields))

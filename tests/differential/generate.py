@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from envoysim.model.behaviour import Behaviour
+from envoysim.model.behaviour import Behaviour, Upstream
 from envoysim.model.request import Connection, Request
 
 from . import words
@@ -32,6 +32,10 @@ class Case:
     """Endpoint -> cluster; without: endpoint ``i`` is of cluster ``ci``."""
     dead: tuple[str, ...] = ()
     """Endpoints nobody listens on."""
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    """Endpoints with a nature or standing behaviours."""
+    side: frozenset[str] = frozenset()
+    """Endpoints of services that filters ask: what they receive is not compared."""
     held: tuple[socket.socket, ...] = ()
     """What keeps their ports from others."""
 

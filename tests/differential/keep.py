@@ -39,12 +39,14 @@ class Kept:
     clusters: Mapping[str, str]
     dead: tuple[str, ...] = ()
     local_address: str | None = None
+    upstreams: Mapping[str, Upstream] = dataclasses.field(default_factory=dict)
 
     def differences(self) -> list[tuple[Observed, list[Difference]]]:
         """Simulate the requests; return those that differ."""
         proxy = Proxy(load([self.config_dump]), local_address=self.local_address)
         refuses = Upstream(behaviours=(Behaviour(action="refuse"),))
-        world = World(upstreams=dict.fromkeys(self.dead, refuses), patience_ms=PATIENCE_MS)
+        upstreams = {**dict.fromkeys(self.dead, refuses), **self.upstreams}
+        world = World(upstreams=upstreams, patience_ms=PATIENCE_MS)
         return [(seen, found) for seen, found in follow(proxy, self.observed, dict(self.clusters), world) if found]
 
 
@@ -56,6 +58,7 @@ def keep(case: Case, config_dump: Json, observed: tuple[Observed, ...], address:
         "local_address": address,
         "clusters": dict(case.clusters) or {e: f"c{i}" for i, e in enumerate(case.endpoints)},
         "dead": list(case.dead),
+        **({"upstreams": _plain(case.upstreams)} if case.upstreams else {}),
         "observed": [_plain(seen) for seen in observed],
         "config_dump": _slim(config_dump),
     }
@@ -70,9 +73,14 @@ def read(path: Path) -> Kept:
     """Read a kept case."""
     value = json.loads(path.read_text(encoding="utf-8"))
     observed = tuple(_observed(seen) for seen in value["observed"])
-    return Kept(
+    kept = Kept(
         path.stem, value["config_dump"], observed, value["clusters"], tuple(value["dead"]), value["local_address"]
     )
+    return dataclasses.replace(kept, upstreams={e: _upstream(u) for e, u in value.get("upstreams", {}).items()})
+
+
+def _upstream(value: Json) -> Upstream:
+    return Upstream(**{**value, "behaviours": tuple(_behaviour(b) for b in value.get("behaviours", ()))})
 
 
 def all_kept() -> list[Path]:

@@ -17,6 +17,7 @@ from envoysim.verify.follow import PATIENCE_MS, follow
 from envoysim.verify.judge import Judgement, Observed, judge, mirror_clusters
 from envoysim.verify.local_address import local_address
 
+from .certificates import lab_context
 from .generate import Case
 
 Json = dict[str, Any]
@@ -40,8 +41,15 @@ def play(binary: Path, case: Case) -> list[Disagreement]:
 def observe(binary: Path, case: Case) -> Judgement:
     """Let the real Envoy answer a case's requests; raises EnvoyFailed when it refuses the configuration."""
     mirrors = mirror_clusters(case.bootstrap)
-    aside = {endpoint for endpoint, cluster in case.clusters.items() if cluster in mirrors}
-    return judge(binary, case.bootstrap, case.requests, case.endpoints, aside=aside)
+    aside = case.side | {endpoint for endpoint, cluster in case.clusters.items() if cluster in mirrors}
+    speak_tls = [endpoint for endpoint, upstream in case.upstreams.items() if upstream.tls]
+    tls = dict.fromkeys(speak_tls, lab_context()) if speak_tls else {}
+    judgement = judge(binary, case.bootstrap, case.requests, case.endpoints, case.upstreams, tls, aside)
+    return replace(judgement, observed=tuple(_without(case.side, seen) for seen in judgement.observed))
+
+
+def _without(side: frozenset[str], seen: Observed) -> Observed:
+    return replace(seen, sightings=tuple(s for s in seen.sightings if s.endpoint not in side))
 
 
 def compare_all(case: Case, config_dump: Json, observed: Sequence[Observed]) -> list[Disagreement]:
@@ -49,7 +57,8 @@ def compare_all(case: Case, config_dump: Json, observed: Sequence[Observed]) -> 
     clusters = dict(case.clusters) or {endpoint: f"c{i}" for i, endpoint in enumerate(case.endpoints)}
     proxy = Proxy(load([config_dump]), local_address=local_address())
     refuses = Upstream(behaviours=(Behaviour(action="refuse"),))
-    world = World(upstreams=dict.fromkeys(case.dead, refuses), patience_ms=PATIENCE_MS)
+    upstreams = {**dict.fromkeys(case.dead, refuses), **case.upstreams}
+    world = World(upstreams=upstreams, patience_ms=PATIENCE_MS)
     return [
         Disagreement(case.seed, seen.request, tuple(found))
         for seen, found in follow(proxy, observed, clusters, world)

@@ -8,7 +8,21 @@ from typing import Final
 
 from envoysim.verify.ports import free_ports
 
-from . import actions, balancing, by_hand, chains, connections, failures, more_filters, resilience, runtime_keys, tcp
+from . import (
+    actions,
+    balancing,
+    by_hand,
+    chains,
+    connections,
+    failures,
+    more_filters,
+    rare_filters,
+    resilience,
+    runtime_keys,
+    services,
+    tcp,
+    upstream_tls,
+)
 from .build import Bench
 from .generate import Case, make_case
 
@@ -21,10 +35,14 @@ MAKERS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "criteria": chains.make_criteria,
     "failures": failures.make,
     "filters": more_filters.make,
+    "matched_chains": chains.make_matched,
+    "rare_filters": rare_filters.make,
     "resilience": resilience.make,
     "runtime_keys": runtime_keys.make,
+    "services": services.make,
     "tcp": tcp.make,
     "upgrades": actions.make_upgrades,
+    "upstream_tls": upstream_tls.make,
 }
 BY_HAND: Final = frozenset({"by_hand", "criteria", "resilience", "runtime_keys"})
 THEMES: Final = ("routes", *(theme for theme in MAKERS if theme not in BY_HAND))

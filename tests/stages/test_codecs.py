@@ -21,6 +21,7 @@ from .routing import decode
 
 HERE = Address("127.0.0.1", 80)
 DEFAULTS: dict[str, Any] = {
+    "max_requests_per_connection": 0,
     "ref": None,
     "codec_type": "AUTO",
     "max_request_headers_kb": 60,

@@ -16,13 +16,23 @@ from ...schema import Msg, new
 from ..async_client import ask
 from ..runtime import ALL, RuntimeFraction, compile_runtime_fraction
 from .base import FilterModule, Verdict
-from .ext_authz_service import ERROR, CheckResult, HttpService, NameTest, compile_http_service, compile_name_test
+from .ext_authz_service import (
+    DEFAULT_TIMEOUT_MS,
+    ERROR,
+    CheckResult,
+    HttpService,
+    NameTest,
+    compile_http_service,
+    compile_name_test,
+)
+from .grpc_service import GrpcService, compile_grpc_service
 from .verdicts import assume, given_verdict
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
     from ..stream import Story, Stream
 
+CHECK: Final = "/envoy.service.auth.v3.Authorization/Check"
 NAMESPACE: Final = "envoy.filters.http.ext_authz"
 FAILURE_MODE_ALLOWED: Final = "x-envoy-auth-failure-mode-allowed"
 TOO_LARGE: Final = LocalReply(413, "request_payload_too_large", "Payload Too Large")
@@ -43,19 +53,19 @@ class PerRoute:
     ref: Ref
     disabled: bool
     service: HttpService | None
-    grpc_cluster: str | None
+    grpc: GrpcService | None
     body: BodySettings | None
     no_body: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExtAuthz:
-    """The compiled filter. ``service`` is ``None`` for a gRPC service, whose cluster is ``grpc_cluster``."""
+    """The compiled filter. ``service`` is ``None`` for a gRPC service, which is ``grpc``."""
 
     ref: Ref
     key: str
     service: HttpService | None
-    grpc_cluster: str
+    grpc: GrpcService
     disallowed: NameTest
     body: BodySettings | None
     failure_mode_allow: bool
@@ -119,18 +129,22 @@ class ExtAuthz:
         if given is not None:
             word = {"allow": "ok", "deny": "denied"}.get(given.word, "error")
             return self._apply(stream, CheckResult(word, given.status or 403))
-        service, grpc_cluster = self.service, self.grpc_cluster
+        service, grpc = self.service, self.grpc
         if route is not None and route.service is not None:
             service = route.service
-        elif route is not None and route.grpc_cluster is not None:
-            service, grpc_cluster = None, route.grpc_cluster
-        cluster = grpc_cluster if service is None else service.service.cluster
+        elif route is not None and route.grpc is not None:
+            service, grpc = None, route.grpc
+        cluster = grpc.cluster if service is None else service.service.cluster
         if cluster and stream.proxy.cluster(cluster) is None:
             stream.telling.step("http filter", self.ref, "ext_authz: there is no cluster `{}`", cluster)
             return self._apply(stream, ERROR)
         if service is None:
-            return self._apply(stream, CheckResult("ok", assumed=True))
+            return self._ask_grpc(stream, grpc)
         return self._ask(stream, service, body, partial)
+
+    def _ask_grpc(self, stream: Stream, grpc: GrpcService) -> Story[LocalReply | Aborted | Response | None]:
+        failure = yield from grpc.failure(stream)
+        return self._apply(stream, CheckResult("ok", assumed=True) if failure is None else ERROR)
 
     def _ask(
         self, stream: Stream, service: HttpService, body: str, partial: str | None
@@ -211,7 +225,7 @@ def _compile(msg: Msg, ref: Ref, proxy: Proxy) -> ExtAuthz:
         )
         if http
         else None,
-        "" if http else msg.grpc_service.envoy_grpc.cluster_name,
+        compile_grpc_service(msg.grpc_service, CHECK, DEFAULT_TIMEOUT_MS, ref.at("grpc_service"), proxy),
         compile_name_test(msg.disallowed_headers, ref.at("disallowed_headers")),
         _compile_body(msg.with_request_body) if msg.HasField("with_request_body") else None,
         msg.failure_mode_allow,
@@ -245,7 +259,9 @@ def _compile_per_route(msg: Msg, ref: Ref, proxy: Proxy) -> PerRoute:
         ref,
         msg.disabled,
         service,
-        settings.grpc_service.envoy_grpc.cluster_name if kind == "grpc_service" else None,
+        compile_grpc_service(settings.grpc_service, CHECK, DEFAULT_TIMEOUT_MS, at.at(kind), proxy)
+        if kind == "grpc_service"
+        else None,
         _compile_body(settings.with_request_body) if settings.HasField("with_request_body") else None,
         settings.disable_request_body_buffering,
     )

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
-from ...model.reply import LocalReply
+from ...model.reply import Aborted, LocalReply, Response
 from ...schema import Msg, enum_name
 from .base import DecoderOnly, FilterModule, Verdict
+from .grpc_service import GrpcService, compile_grpc_service
 from .verdicts import assume, given_verdict
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
-    from ..stream import Stream
+    from ..stream import Story, Stream
 
-FAILED: Final = "ext_proc_error_gRPC_error_14{cluster_not_found}"
+PROCESS: Final = "/envoy.service.ext_proc.v3.ExternalProcessor/Process"
+FAILED: Final = "ext_proc_error_gRPC_error_14{{{}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class PerRoute:
 
     disabled: bool
     failure_mode_allow: bool | None
-    cluster: str | None
+    service: GrpcService | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class ExtProc(DecoderOnly):
     """The compiled filter."""
 
     ref: Ref
-    cluster: str
+    service: GrpcService
     failure_mode_allow: bool
     observability_mode: bool
     sees_requests: bool
@@ -44,12 +46,12 @@ class ExtProc(DecoderOnly):
 
     def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
         """Do what the user says the service does."""
-        cluster, fails_open = self.cluster, self.failure_mode_allow
+        service, fails_open = self.service, self.failure_mode_allow
         for override in overrides:
             assert isinstance(override, PerRoute)
             if override.failure_mode_allow is not None:
                 fails_open = override.failure_mode_allow
-            cluster = override.cluster or cluster
+            service = override.service or service
         disabled = bool(overrides) and overrides[-1].disabled  # type: ignore[attr-defined]  # a PerRoute, see above
         telling = stream.telling
         if disabled or self.observability_mode:
@@ -58,27 +60,35 @@ class ExtProc(DecoderOnly):
             )
             return None
         given = given_verdict(stream, "ext_proc")
-        failed = self.sees_requests and bool(cluster) and stream.proxy.cluster(cluster) is None
-        if given is None and not failed:
-            assume(stream, self.ref, "what the external processor does is not known: taken as changing nothing")
-            return None
-        if given is not None and given.word == "deny":
+        if given is None:
+            return self._ask(stream, service, fails_open=fails_open)
+        if given.word == "deny":
             telling.step("http filter", self.ref, "ext_proc answers the request itself, as given")
             return LocalReply(given.status or 403, "")
-        if given is not None and given.word == "allow":
-            return None
+        return None if given.word == "allow" else self._fail(stream, "", fails_open=fails_open)
+
+    def _ask(
+        self, stream: Stream, service: GrpcService, *, fails_open: bool
+    ) -> Story[LocalReply | Aborted | Response | None]:
+        failure = (yield from service.failure(stream)) if self.sees_requests else None
+        if failure is not None:
+            return self._fail(stream, failure, fails_open=fails_open)
+        assume(stream, self.ref, "what the external processor does is not known: taken as changing nothing")
+        return None
+
+    def _fail(self, stream: Stream, message: str, *, fails_open: bool) -> LocalReply | None:
         if fails_open:
-            telling.step("http filter", self.ref, "ext_proc fails: passed on by failure_mode_allow")
+            stream.telling.step("http filter", self.ref, "ext_proc fails: passed on by failure_mode_allow")
             return None
-        telling.step("http filter", self.ref, "ext_proc fails: {}", self.status_on_error)
-        return LocalReply(self.status_on_error, FAILED)
+        stream.telling.step("http filter", self.ref, "ext_proc fails: {}", self.status_on_error)
+        return LocalReply(self.status_on_error, FAILED.format(message.replace(" ", "_")))
 
 
 def _compile(msg: Msg, ref: Ref, proxy: Proxy) -> ExtProc:
     mode = msg.processing_mode
     return ExtProc(
         ref,
-        msg.grpc_service.envoy_grpc.cluster_name,
+        compile_grpc_service(msg.grpc_service, PROCESS, 0, ref.at("grpc_service"), proxy),
         msg.failure_mode_allow,
         msg.observability_mode,
         enum_name(mode, "request_header_mode") != "SKIP" or enum_name(mode, "request_body_mode") != "NONE",
@@ -91,7 +101,9 @@ def _compile_per_route(msg: Msg, ref: Ref, proxy: Proxy) -> PerRoute:
     return PerRoute(
         msg.disabled,
         overrides.failure_mode_allow.value if overrides.HasField("failure_mode_allow") else None,
-        overrides.grpc_service.envoy_grpc.cluster_name or None if overrides.HasField("grpc_service") else None,
+        compile_grpc_service(overrides.grpc_service, PROCESS, 0, ref.at("overrides", "grpc_service"), proxy)
+        if overrides.HasField("grpc_service")
+        else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Rate limits by a service (``source/extensions/filters/http/ratelimit/ratelimit.cc``).
 
-The descriptors a request has are computed; what the service says to them is an input (``World.verdicts``).
+The descriptors a request has are computed; what the service says to them is an input (``World.verdicts``);
+that it cannot be reached is found out.
 """
 
 from __future__ import annotations
@@ -10,22 +11,25 @@ from typing import TYPE_CHECKING, Final
 from ...lazy_dataclass import dataclass
 from ...model.headers import HeaderMap
 from ...model.ref import Ref
-from ...model.reply import LocalReply
-from ...schema import Msg, enum_name
+from ...model.reply import Aborted, LocalReply, Response
+from ...schema import Msg, duration_ms, enum_name
 from ..headers import HeaderMutations, compile_mutations
 from ..rate_limit_descriptors import Descriptor, RateLimitPolicy, RoutePolicies, compile_policies, describe_request
 from ..route import Forward
 from ..route_action import routed_cluster
 from ..runtime import RuntimeFraction, compile_runtime_fraction
 from .base import DecoderOnly, FilterModule, Verdict
+from .grpc_service import GrpcService, compile_grpc_service
 from .verdicts import given_verdict
 
 if TYPE_CHECKING:
     from ..proxy import Proxy
-    from ..stream import Stream
+    from ..stream import Story, Stream
 
 PREFIX: Final = "envoy.extensions.filters.http.ratelimit.v3."
 NAME: Final = "ratelimit"
+SHOULD_RATE_LIMIT: Final = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
+DEFAULT_TIMEOUT_MS: Final = 20
 RESOURCE_EXHAUSTED: Final = 8
 DENIED: Final = frozenset({"deny", "over_limit"})
 
@@ -45,6 +49,7 @@ class RateLimit(DecoderOnly):
     """The compiled filter."""
 
     ref: Ref
+    service: GrpcService
     domain: str
     stage: int
     request_type: str
@@ -78,8 +83,7 @@ class RateLimit(DecoderOnly):
         words = "; ".join(map(str, descriptors))
         verdict = given_verdict(stream, NAME)
         if verdict is None:
-            telling.note(self.ref, f"rate limit service asked about `{words}` in `{domain}`: taken to allow")
-            return None
+            return self._ask(stream, words, domain)
         telling.step(
             "http filter", self.ref, "rate limit service says `{}` to `{}` in `{}`", verdict.word, words, domain
         )
@@ -92,6 +96,16 @@ class RateLimit(DecoderOnly):
             return self._on_error(stream, cluster)
         telling.count(cluster + "ok")
         return None
+
+    def _ask(self, stream: Stream, words: str, domain: str) -> Story[LocalReply | Aborted | Response | None]:
+        failure = yield from self.service.failure(stream)
+        if failure is None:
+            stream.telling.note(self.ref, f"rate limit service asked about `{words}` in `{domain}`: taken to allow")
+            return None
+        stream.telling.step("http filter", self.ref, "the rate limit service is not reached")
+        cluster = f"cluster.{routed_cluster(stream)}.ratelimit."
+        stream.telling.count(cluster + "error")
+        return self._on_error(stream, cluster)
 
     def _drawn(self, stream: Stream, fraction: RuntimeFraction | None, key: str) -> bool:
         if fraction is not None:
@@ -150,8 +164,11 @@ def compile_ratelimit(msg: Msg, ref: Ref, proxy: Proxy) -> RateLimit:
     """Compile ``RateLimit``."""
     limited, error = msg.rate_limited_status.code, msg.status_on_error.code
     added = msg.response_headers_to_add
+    timeout = int(duration_ms(msg.timeout)) if msg.HasField("timeout") else DEFAULT_TIMEOUT_MS
+    at = ref.at("rate_limit_service", "grpc_service")
     return RateLimit(
         ref,
+        compile_grpc_service(msg.rate_limit_service.grpc_service, SHOULD_RATE_LIMIT, timeout, at, proxy),
         msg.domain,
         msg.stage,
         msg.request_type or "both",

@@ -1,0 +1,45 @@
+"""Access log lines against the real Envoy: every format, every way a request or connection ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envoysim.errors import OptionError
+from envoysim.verify.binary import find_envoy
+
+from .log_lines import FORMATS, Lines, compare, connections, http
+
+pytestmark = [pytest.mark.envoy, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def envoy() -> Path:
+    try:
+        return find_envoy()
+    except OptionError:
+        pytest.skip("no Envoy binary")
+
+
+@pytest.mark.parametrize("make", [http, connections], ids=lambda make: make.__name__)
+def test_lines_are_the_same(envoy: Path, make: Any) -> None:
+    written = list(compare(envoy, make, FORMATS))
+    assert all(len(lines.real) == len(lines.simulated) and all(lines.real) for lines in written)
+    assert [found for lines in written for found in differences(lines)] == []
+
+
+def differences(lines: Lines) -> Iterator[tuple[str, str, object, object]]:
+    for real, simulated in zip(lines.real, lines.simulated, strict=True):
+        if not real.startswith("{"):
+            if real != simulated:
+                yield lines.request, "text", real, simulated
+            continue
+        theirs, ours = json.loads(real), json.loads(simulated)
+        found = {key for key in theirs if theirs[key] != ours.get(key)} | (ours.keys() - theirs.keys())
+        yield from ((lines.request, key, theirs.get(key), ours.get(key)) for key in sorted(found))
+        if not found and real != simulated:
+            yield lines.request, "order", real, simulated
