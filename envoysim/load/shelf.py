@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -24,7 +24,7 @@ class Shelf:
     """
 
     def __init__(
-        self, kind: str, state: str, source: int, items: Iterable[Node], name_at: tuple[str, str], make: Make
+        self, kind: str, state: str, source: int, items: Sequence[Node], name_at: tuple[str, str], make: Make
     ) -> None:
         self.kind = kind
         self.state = state
@@ -57,9 +57,10 @@ class Shelf:
 
     def at(self, index: int) -> Resource:
         """Return the resource at a place that ``names`` told."""
-        if self._list is None:  # to find one element simdjson steps over those before it
+        if self._list is None and len(self._made) >= BATCH:  # simdjson steps over all elements before the one asked for
             self._list = list(self._items)
-        found = self._at(index, self._list[index])
+        items = self._items if self._list is None else self._list
+        found = self._at(index, items[index])
         return next(resource for resource in found if resource.state == self.state)
 
     def _at(self, index: int, item: Node) -> tuple[Resource, ...]:
