@@ -30,5 +30,7 @@ def write_connection_log(context: Context, end: TcpEnd | Aborted, own: Sequence[
     else:
         stream.cluster, stream.upstream_host = end.cluster, end.endpoint
         stream.attempts.extend(end.attempts)
+        stream.facts["attempt_count"] = len(end.attempts)
+        stream.upstream_transport_failure = end.transport_failure or None
     due = [logger for logger in loggers if logger.condition is None or logger.condition(stream, None)]
     connection.access_log = Lines(due, stream, None)

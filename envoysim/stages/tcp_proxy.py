@@ -86,6 +86,8 @@ class TcpEnd:
     body: str = ""
     trailers: Pairs = ()
     unknown: str | None = None
+    transport_failure: str = ""
+    """Why the last attempt had no connection, as in UPSTREAM_TRANSPORT_FAILURE_REASON."""
 
 
 def compile_tcp_proxy(msg: Msg, ref: Ref, proxy: Proxy) -> TcpProxy:
@@ -183,6 +185,7 @@ class _Session:
     metadata_match: dict[str, object]
     flags: list[str] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    transport_failure: str = ""
     host: Host | None = None
     deadline_ms: float = NEVER
 
@@ -262,6 +265,7 @@ class _Session:
         self.attempts.append(
             Attempt(host.cluster_name or self.cluster.name, host.endpoint, context.state.now_ms, "TCP", result=result)
         )
+        self.transport_failure = connected.transport_failure
         self._flag("UF")
         self._report("connect_timeout" if failure == "connection timeout" else "connect_failed", host)
 
@@ -336,4 +340,5 @@ class _Session:
             flags=tuple(self.flags),
             closed=closed,
             attempts=tuple(self.attempts),
+            transport_failure=self.transport_failure,
         )

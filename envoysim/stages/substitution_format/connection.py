@@ -96,7 +96,7 @@ def _protocol(stream: Stream) -> Value:
     """A request that the codec refuses counts as HTTP/1.1, HTTP/1.0 too."""
     if stream.facts.get("codec_error") and stream.protocol == "HTTP/1.0":
         return "HTTP/1.1"
-    return stream.protocol
+    return stream.protocol or None
 
 
 OPERATORS: Final[Mapping[str, Make]] = {

@@ -75,7 +75,12 @@ def _local_reply_body(argument: str, length: int | None) -> Extract | None:
 
 
 def _access_log_type(argument: str, length: int | None) -> Extract | None:
-    return lambda stream, response, body: "DownstreamEnd" if LOGGING in stream.facts else "NotSet"
+    def extract(stream: Stream, response: Response | None, body: str) -> Value:
+        if LOGGING not in stream.facts:
+            return "NotSet"
+        return "DownstreamEnd" if stream.protocol else "TcpConnectionEnd"
+
+    return extract
 
 
 def _grpc_status(default: str) -> Make:

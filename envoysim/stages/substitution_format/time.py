@@ -57,8 +57,8 @@ def _request_duration(stream: Stream) -> Value:
 
 
 def _received(stream: Stream) -> bool:
-    """Whether the request came to its end: one that the codec refuses does not."""
-    return "codec_error" not in stream.facts
+    """Whether there was a request and it came to its end: one that the codec refuses does not."""
+    return bool(stream.protocol) and "codec_error" not in stream.facts
 
 
 def _request_tx_duration(stream: Stream) -> Value:

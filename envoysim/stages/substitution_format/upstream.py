@@ -75,7 +75,18 @@ def _details(argument: str, length: int | None) -> Extract | None:
     return extract
 
 
+def _bytes_received(stream: Stream) -> Value:
+    """The body; what a TCP client sends is not known in bytes."""
+    return len(stream.request.body.encode()) if stream.protocol else _payload(stream)
+
+
+def _payload(stream: Stream) -> Value:
+    return None if connected(stream) else 0
+
+
 def _bytes_sent(stream: Stream, response: Response | None) -> Value:
+    if not stream.protocol:
+        return _payload(stream)
     if response is None or LOGGING not in stream.facts:
         return 0
     return None if response.body == ECHO else len(response.body.encode())
@@ -162,7 +173,7 @@ def _cluster_observed(stream: Stream) -> Value:
 
 
 def _protocol(stream: Stream) -> Value:
-    protocol = stream.attempts[-1].protocol if connected(stream) else "TCP"
+    protocol = stream.attempts[-1].protocol if stream.protocol and connected(stream) else "TCP"
     return protocol if protocol != "TCP" else None
 
 
@@ -180,7 +191,7 @@ OPERATORS: Final[Mapping[str, Make]] = {
     "RESPONSE_CODE_DETAILS": _details,
     "RESPONSE_FLAGS": plain(lambda s: ",".join(s.flags) or "-"),
     "RESPONSE_FLAGS_LONG": plain(lambda s: ",".join(FLAG_NAMES.get(f, f) for f in s.flags) or "-"),
-    "BYTES_RECEIVED": plain(lambda s: len(s.request.body.encode())),
+    "BYTES_RECEIVED": plain(_bytes_received),
     "BYTES_SENT": _of_response(_bytes_sent),
     "UPSTREAM_HOST": plain(_host),
     "UPSTREAM_HOST_NAME": plain(_host_name),
