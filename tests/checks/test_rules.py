@@ -28,7 +28,7 @@ BY_CODE: Final = {check.code: check for check in ALL}
 ALWAYS: Final = ("ESM311",)
 """What a rule says of every connection manager: its quiet example has none."""
 NEEDS_MORE: Final = {"ESM601": "an upstream that takes longer than 15 s"}
-"""Findings whose outcome a request alone does not show."""
+"""Findings whose outcome a request alone does not show (``test_claims`` does)."""
 
 
 def found(check: Check, dump: Dump) -> list[tuple[str, Finding]]:
@@ -77,8 +77,7 @@ def test_a_dump_of_the_real_envoy_broken_in_the_rules_way_is_found(code: str) ->
         if [p for p, _ in new if p.endswith(end)]:
             return
 
-    assert not tried, f"the rule did not find it in {tried} dumps"
-    pytest.skip("no fixture has the place")
+    pytest.fail(f"the rule did not find it in {tried} dumps")
 
 
 def test_every_rule_has_an_example() -> None:
