@@ -33,6 +33,7 @@ class Detected:
     skip_xff_append: bool = True
 
 
+NOTHING: Final = Detected()
 Detect: TypeAlias = Callable[["Stream"], Detected]
 
 
@@ -53,7 +54,7 @@ def compile_ip_detection(msg: Msg, ref: Ref) -> tuple[Detect, ...]:
 
         def default(stream: Stream) -> Detected:
             remote, trusted = address_from_xff(stream.headers, hops)
-            return Detected(remote, trusted)
+            return NOTHING if remote is None else Detected(remote, trusted)
 
         found.append(default)
     return tuple(found)

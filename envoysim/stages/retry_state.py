@@ -9,6 +9,8 @@ from ..lazy_dataclass import dataclass
 from .retry import GRPC_TOKENS, HTTP_TOKENS, ResetHeader, RetryPolicy, parse_retry_on, parse_uint
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..model.chance import Chance
     from ..model.headers import HeaderMap
     from ..model.reply import Response
@@ -208,21 +210,22 @@ def make_retry_state(policy: RetryPolicy, headers: HeaderMap) -> RetryState | No
         retry_on |= parse_retry_on(grpc_asked, GRPC_TOKENS)[0]
     if policy.retriable_request_headers and not any(m.matches(headers) for m in policy.retriable_request_headers):
         retry_on = 0
-    remaining = policy.num_retries
-    if retry_on:
-        remaining = _first(parse_uint(given.get("x-envoy-max-retries")), remaining)
-    codes = given.get("x-envoy-retriable-status-codes")
-    names = given.get("x-envoy-retriable-header-names")
     base = policy.base_interval_ms
-    return RetryState(
-        policy,
-        retry_on,
-        remaining,
-        policy.retriable_status_codes + _parse_codes(codes),
-        tuple(name.strip().lower() for name in names.split(",")) if names else (),
-        base,
-        policy.max_interval_ms or base * 10,
-    )
+    longest = policy.max_interval_ms or base * 10
+    state = RetryState(policy, retry_on, policy.num_retries, policy.retriable_status_codes, (), base, longest)
+    if given:
+        _take_wishes(state, given)
+    return state
+
+
+def _take_wishes(state: RetryState, given: Mapping[str, str]) -> None:
+    """Let the request's own headers say how often to retry, and after which answers."""
+    if state.retry_on:
+        state.remaining = _first(parse_uint(given.get("x-envoy-max-retries")), state.remaining)
+    state.status_codes += _parse_codes(given.get("x-envoy-retriable-status-codes"))
+    names = given.get("x-envoy-retriable-header-names")
+    if names:
+        state.header_names = tuple(name.strip().lower() for name in names.split(","))
 
 
 def _parse_codes(text: str | None) -> tuple[int, ...]:

@@ -77,6 +77,8 @@ class Runtime:
 
     def enabled_percent(self, key: str, default: int, world: World, variable: str = "") -> bool:
         """Draw with a key's integer as percentage (``featureEnabled`` with an integer default)."""
+        if default == 0 and key not in self._entries:
+            return False
         percent = min(self.integer(key, default), 100)
         return percent > 0 and (percent == 100 or world.chance.fraction(percent, 100, f"runtime `{key}`", variable))
 

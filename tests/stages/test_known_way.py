@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from envoysim.simulate import simulate
 from envoysim.stages.proxy import Proxy
 
 TYPE = "type.googleapis.com/envoy.extensions.filters."
+LOG = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
 REQUEST = Request(authority="a", connection=Connection(listener="l", original_destination="10.0.0.1:80"))
 INSPECTORS = ("original_dst.v3.OriginalDst", "tls_inspector.v3.TlsInspector", "http_inspector.v3.HttpInspector")
 
@@ -31,6 +33,7 @@ def proxy_with(listener_filters: list[dict[str, Any]], network_filters: list[dic
     manager = {
         "@type": TYPE + "network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "in",
+        "access_log": [{"name": "log", "typed_config": {"@type": LOG}}],
         "route_config": {"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": routes}]},
         "http_filters": [{"name": "router", "typed_config": {"@type": TYPE + "http.router.v3.Router"}}],
     }
@@ -93,6 +96,16 @@ def test_connections_share_nothing() -> None:
     for _ in range(2):
         simulate(proxy, replace(REQUEST, headers=(("connection", "close"),)))
     assert told(simulate(proxy, REQUEST)) == told(telling)
+
+
+def test_nothing_is_left_for_the_garbage_collector() -> None:
+    """A story's objects go when its trace does, with the connection's way known and unknown."""
+    proxy = inspected()
+    for asked in (REQUEST, REQUEST, replace(REQUEST, connection=Connection(listener="owner"))):
+        simulate(proxy, asked)
+        gc.collect()
+        simulate(proxy, asked)
+        assert gc.collect() == 0
 
 
 def test_an_explained_story_has_its_losers() -> None:

@@ -116,6 +116,8 @@ class CorsFilter:
 
     def _legacy_policies(self, stream: Stream, forward: Forward) -> tuple[CorsPolicy, ...]:
         host = stream.virtual_host
+        if forward.cors is None and (host is None or host.cors is None):
+            return ()
         found = []
         for owner in (forward, host):
             if owner is not None and owner.cors is not None and owner.cors_ref is not None:
