@@ -125,6 +125,7 @@ HTTP_INPUTS: Final[InputTable] = {
     NETWORK + "SourcePortInput": _of_stream(lambda stream: str(stream.remote.port)),
     NETWORK + "FilterStateInput": _filter_state,
     "envoy.extensions.matching.common_inputs.network.v3.DynamicMetadataInput": _dynamic_metadata,
+    "xds.type.matcher.v3.HttpAttributesCelMatchInput": _of_stream(lambda stream: "the request's attributes"),
     "envoy.type.matcher.v3.HttpRequestHeaderMatchInput": _request_header,
     "envoy.type.matcher.v3.HttpRequestTrailerMatchInput": _request_trailer,
     "envoy.type.matcher.v3.HttpRequestQueryParamMatchInput": _query_parameter,

@@ -12,6 +12,7 @@ from ..match.string_matcher import compile_string_matcher
 from ..match.value_matcher import compile_value_matcher
 from ..model.ref import Ref
 from ..schema import Msg, any_type, unpack
+from .cel import Unsupported, compile_cel, holds
 from .runtime import compile_runtime_fraction
 from .xx_hash import xx_hash64
 
@@ -19,6 +20,8 @@ Input = Callable[[Any], object]
 """Reads one value from the data: text, plain Python for metadata, ``None`` for nothing there."""
 InputTable = Mapping[str, Callable[[Msg], Input]]
 """Full type name of an input -> how to compile it."""
+CEL_FORMS: Final = ("cel_expr_checked", "cel_expr_parsed", "checked_expr", "parsed_expr")
+"""Fields of a ``CelExpression`` that hold one, first wins."""
 Test = Callable[[object, Any], bool]
 """Judges an input's value; the data is there for those that ask the runtime."""
 INPUT_MATCHERS: Final = "envoy.extensions.matching.input_matchers."
@@ -100,7 +103,13 @@ def _test(msg: Msg, ref: Ref, inputs: InputCompiler) -> tuple[Test, str]:
         text = f"input matcher `{kind or config.name}` is not modelled: it matches nothing"
         inputs.notes.append((ref.at("custom_match"), text))
         return (lambda value, data: False), f"`{config.name}` (not modelled)"
-    return make(inner)
+    try:
+        return make(inner)
+    except Unsupported as error:
+        inputs.notes.append(
+            (ref.at("custom_match"), f"{error} in a CEL expression is not modelled: it matches nothing")
+        )
+        return (lambda value, data: False), f"`{config.name}` (not modelled)"
 
 
 def _ip(msg: Msg) -> tuple[Test, str]:
@@ -133,7 +142,17 @@ def _consistent_hashing(msg: Msg) -> tuple[Test, str]:
     ), f"a hash modulo {modulo} from {threshold} on"
 
 
+def _cel(msg: Msg) -> tuple[Test, str]:
+    expression = msg.expr_match
+    kind = next((kind for kind in CEL_FORMS if expression.HasField(kind)), None)
+    if kind is None:
+        raise Unsupported("source text")
+    evaluate = compile_cel(getattr(expression, kind).expr)
+    return (lambda value, data: value is not None and holds(evaluate, data)), "what a CEL expression asks for"
+
+
 _CUSTOM: Final[Mapping[str, Callable[[Msg], tuple[Test, str]]]] = {
+    "xds.type.matcher.v3.CelMatcher": _cel,
     INPUT_MATCHERS + "ip.v3.Ip": _ip,
     INPUT_MATCHERS + "metadata.v3.Metadata": _metadata,
     INPUT_MATCHERS + "runtime_fraction.v3.RuntimeFraction": _runtime_fraction,

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..model.reply import Response
 from ..schema import Msg
+from .cel import RESPONSE
 from .matcher_inputs import HTTP_INPUTS
 from .matcher_tree import Input, InputTable
 
 if TYPE_CHECKING:
     from .stream import Stream
 
-RESPONSE: Final = "matched_response"
-"""``Stream.facts`` key: the response that matchers look at."""
 PREFIX: Final = "envoy.type.matcher.v3."
 
 

@@ -103,7 +103,8 @@ def _path(method: str | None, path: str | None) -> str:
 
 
 def _headers(pairs: Iterable[Pair]) -> list[Pair]:
-    kept = ((n.lower(), v) for n, v in pairs if n.lower() not in DROPPED and not n.startswith(":"))
+    # Space around a value is the wire's: HTTP/2 carries it, who reads HTTP/1 takes it off.
+    kept = ((n.lower(), v.strip(" \t")) for n, v in pairs if n.lower() not in DROPPED and not n.startswith(":"))
     return sorted((n, "*" if n in STARRED else v.replace(ECHO_TEXT.decode(), ECHO_BODY)) for n, v in kept)
 
 

@@ -116,6 +116,25 @@ def limited(path: str, action: Json, **fields: Any) -> Json:
     return {"name": path[1:], "match": {"path": path}, "route": route}
 
 
+def cel_tree() -> Json:
+    """Answers from 501 to 511 get another body: what gateways make of a range of codes."""
+
+    def compared(function: str, code: str) -> Json:
+        operand = {"select_expr": {"operand": {"ident_expr": {"name": "response"}}, "field": "code"}}
+        return {"call_expr": {"function": function, "args": [operand, {"const_expr": {"int64_value": code}}]}}
+
+    both = {"call_expr": {"function": "_&&_", "args": [compared("_>=_", "501"), compared("_<=_", "511")]}}
+    matcher = {"@type": "type.googleapis.com/xds.type.matcher.v3.CelMatcher"}
+    source = {"@type": "type.googleapis.com/xds.type.matcher.v3.HttpAttributesCelMatchInput"}
+    predicate = {
+        "input": {"name": "i", "typed_config": source},
+        "custom_match": {"name": "c", "typed_config": {**matcher, "expr_match": {"cel_expr_parsed": {"expr": both}}}},
+    }
+    policy = {"@type": LOCAL_POLICY, "status_code": 418, "body": {"inline_string": "replaced"}}
+    on_match = {"action": {"name": "a", "typed_config": policy}}
+    return {"matcher_list": {"matchers": [{"predicate": {"single_predicate": predicate}, "on_match": on_match}]}}
+
+
 ROWS: tuple[Row, ...] = (
     Row(
         "compressor",
@@ -792,6 +811,12 @@ ROWS: tuple[Row, ...] = (
             }
         },
         host={"response_headers_to_add": [header_value("x-route", "%RESPONSE_FLAGS%")]},
+    ),
+    Row(
+        "custom response: a CEL expression on the code",
+        [http_filter("custom_response.v3.CustomResponse", {"custom_response_matcher": cel_tree()})],
+        [get("/", {}, status=code, headers=TEXT, body="own") for code in (500, 501, 511, 404, 200)]
+        + [get("/", {}, action="reset"), get("/none")],
     ),
 )
 """The cases. Every one of them has been played on both sides."""
