@@ -84,7 +84,8 @@ def _cluster(bench: Bench, name: str) -> None:
         fields["transport_socket_matches"] = matches
     validates = "validation_context" in socket["typed_config"]["common_tls_context"]
     options = _options(bench, validates=validates and "transport_socket" in fields)
-    if "auto_config" not in options or "transport_socket" in fields:
+    alpn_everywhere = "transport_socket" in fields and "transport_socket_matches" not in fields
+    if "auto_config" not in options or alpn_everywhere:  # Envoy refuses ALPN without TLS
         fields["typed_extension_protocol_options"] = {OPTIONS: options}
     bench.cluster(name, **fields)
 

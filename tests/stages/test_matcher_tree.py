@@ -190,7 +190,7 @@ def test_connection_inputs(kind: str, fields: dict[str, Any], expected: str | No
 
 
 def test_what_is_not_modelled_is_noted() -> None:
-    given = extension("xds.type.matcher.v3.HttpAttributesCelMatchInput")
+    given = extension("envoy.extensions.matching.common_inputs.environment_variable.v3.Config")
     tree = compiled(mapped("exact_match_map", {"a": act("1")}, act("2"), given))
 
     assert decide(tree, stream()) == "2"
