@@ -61,7 +61,6 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; exit 0 fine, 1 findings or disagreement, 2 unusable input."""
-    gc.set_threshold(100_000, 20, 20)  # a command keeps nearly all it makes: looking for garbage often is in vain
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
