@@ -27,6 +27,7 @@ LOG_FIELDS: Json = {
     "host": "%UPSTREAM_HOST%",
     "virtual_cluster": "%VIRTUAL_CLUSTER_NAME%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "duration": "%DURATION%",
     "filter_chain": "%FILTER_CHAIN_NAME%",
     "peer": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
     "termination": "%CONNECTION_TERMINATION_DETAILS%",

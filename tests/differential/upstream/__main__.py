@@ -7,9 +7,15 @@ import sys
 
 from envoysim.verify.binary import envoy_version, find_envoy
 
-from . import chi_square, hosts, retries
+from . import chi_square, ejection, hosts, retries, timeouts
 
-PARTS = {"retries": retries.play, "hosts": hosts.play, "chi_square": chi_square.play}
+PARTS = {
+    "retries": retries.play,
+    "hosts": hosts.play,
+    "ejection": ejection.play,
+    "timeouts": timeouts.play,
+    "chi_square": chi_square.play,
+}
 
 
 def main() -> int:

@@ -24,6 +24,8 @@ Pairs = tuple[tuple[str, str], ...]
 OK = Behaviour(body="up")
 GRPC: Pairs = (("content-type", "application/grpc"),)
 GRPC_UNAVAILABLE, GRPC_NOT_FOUND = 14, 5
+INTERNAL: Pairs = (("x-forwarded-for", "10.0.0.1"),)
+"""From an internal client: its x-envoy-* headers count."""
 PER_TRY_MS = 90
 CONDITIONS = (*HTTP_TOKENS, *GRPC_TOKENS, "5xx,retriable-4xx", "unavailable,reset", "", "no-such-condition")
 
@@ -127,7 +129,7 @@ def make(seed: int, share: float = 1.0) -> Case:
                 always = words == "for good" and not asks
                 if rng.random() < share * (1.0 if always else 0.25):
                     name = f"{condition or 'nothing'}{' asked for' if asks else ''}, {failure.name} {words}"
-                    headers = (("x-cluster", failure.cluster), *failure.headers, *asks)
+                    headers = (("x-cluster", failure.cluster), *INTERNAL, *failure.headers, *asks)
                     bench.send(destination, id=name, path=path, headers=headers, upstream=behaviours)
     rng.shuffle(bench.requests)
     return bench.case(seed, "retries")
