@@ -19,6 +19,8 @@ MEMORY: Final = 64 << 20
 MEMORY_PER_PATTERN: Final = 32 << 10
 _SPECIAL: Final = re.compile(r"[\\^$.*+?()\[\]{}]")
 """Where the plain beginning of a pattern ends."""
+_ESCAPE_OR_CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_INNERMOST_GROUP: Final = re.compile(r"\([^()]*\)")
 SET_SIZE: Final = 10_000
 """Every set is asked, so one large set answers sooner than several small ones."""
 
@@ -128,13 +130,21 @@ def _compile_set(patterns: Sequence[str]) -> Any:
 
 def literal_prefix(pattern: str) -> str:
     """Return plain characters that every match of ``pattern`` begins with; perhaps not all of them."""
-    if "|" in pattern:
+    if "|" in pattern and _has_alternatives(pattern):
         return ""
     end = _SPECIAL.search(pattern)
     if end is None:
         return pattern
     # What may be missing or repeated is no part of it.
     return pattern[: end.start() - 1] if end[0] in "*+?{" and end.start() else pattern[: end.start()]
+
+
+def _has_alternatives(pattern: str) -> bool:
+    """Tell whether there is a ``|`` outside of groups."""
+    rest, groups = _ESCAPE_OR_CLASS.sub("", pattern), 1
+    while groups:
+        rest, groups = _INNERMOST_GROUP.subn("", rest)
+    return "|" in rest or r"\Q" in pattern
 
 
 class RegexSet:
