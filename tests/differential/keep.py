@@ -7,6 +7,7 @@ writes one for every difference, and for every case that ``--keep-all`` asks for
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from envoysim.verify.upstreams import ECHO_TEXT, Sighting
 from .generate import Case
 
 Json = dict[str, Any]
+PACKED = ".gz"
 FOLDER = Path(__file__).parent / "cases"
 
 
@@ -50,8 +52,16 @@ class Kept:
         return [(seen, found) for seen, found in follow(proxy, self.observed, dict(self.clusters), world) if found]
 
 
-def keep(case: Case, config_dump: Json, observed: tuple[Observed, ...], address: str | None, folder: Path) -> Path:
-    """Write a case; its name is its theme and seed."""
+def keep(
+    case: Case,
+    config_dump: Json,
+    observed: tuple[Observed, ...],
+    address: str | None,
+    folder: Path,
+    *,
+    packed: bool = False,
+) -> Path:
+    """Write a case; its name is its theme and seed. ``packed`` cases are those of hundreds of requests."""
     kept = {
         "seed": case.seed,
         "theme": case.theme,
@@ -63,15 +73,17 @@ def keep(case: Case, config_dump: Json, observed: tuple[Observed, ...], address:
         "config_dump": _slim(config_dump),
     }
     folder.mkdir(exist_ok=True)
-    path = folder / f"{case.theme}_{case.seed}.json"
+    path = folder / f"{case.theme}_{case.seed}.json{PACKED if packed else ''}"
     text = json.dumps(kept, separators=(",", ":"), sort_keys=True).replace(json.dumps(ECHO_TEXT.decode())[1:-1], ECHO)
-    path.write_text(text + "\n", encoding="utf-8")
+    data = (text + "\n").encode()
+    path.write_bytes(gzip.compress(data, mtime=0) if packed else data)
     return path
 
 
 def read(path: Path) -> Kept:
     """Read a kept case."""
-    value = json.loads(path.read_text(encoding="utf-8"))
+    data = path.read_bytes()
+    value = json.loads(gzip.decompress(data) if path.suffix == PACKED else data)
     observed = tuple(_observed(seen) for seen in value["observed"])
     kept = Kept(
         path.stem, value["config_dump"], observed, value["clusters"], tuple(value["dead"]), value["local_address"]
@@ -85,7 +97,7 @@ def _upstream(value: Json) -> Upstream:
 
 def all_kept() -> list[Path]:
     """The kept cases, by name."""
-    return sorted(FOLDER.glob("*.json"))
+    return sorted((*FOLDER.glob("*.json"), *FOLDER.glob(f"*.json{PACKED}")))
 
 
 def _slim(dump: Json) -> Json:
