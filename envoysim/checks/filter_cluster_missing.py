@@ -52,13 +52,13 @@ def find(subject: Subject) -> Iterator[Finding]:
         if item.config is None:
             continue
         for path in PLACES.get(item.type_name, ()):
-            name = _at(item.config, path)
+            name = called(item.config, path)
             if name and name not in subject.dump.clusters:
                 yield CHECK.finding(
                     item.ref.at(*path),
                     f"filter `{item.name}` of listener `{item.manager.listener.name}` calls cluster "
                     f"`{name}`, which does "
-                    f"not exist: {_end(item.config, item.type_name)}",
+                    f"not exist: {end_of(item.config, item.type_name)}",
                     witness=witness(item.manager, served_authority(subject, item.manager)),
                 )
         if item.type_name == JWT:
@@ -71,7 +71,8 @@ def find(subject: Subject) -> Iterator[Finding]:
                     )
 
 
-def _end(config: Msg, type_name: str) -> str:
+def end_of(config: Msg, type_name: str) -> str:
+    """Say how a request ends whose filter cannot ask its service."""
     code = config.status_on_error.code
     if type_name.endswith(".RateLimit"):
         denied = f"{code or 500} RLSE rate_limiter_error where rate_limits ask it"
@@ -81,7 +82,8 @@ def _end(config: Msg, type_name: str) -> str:
     return f"{code or 403} UAEX ext_authz_error" if type_name.endswith(".ExtAuthz") else str(code or 500)
 
 
-def _at(config: Msg, path: tuple[str, ...]) -> str:
+def called(config: Msg, path: tuple[str, ...]) -> str:
+    """Return the cluster that a filter calls at ``path``, "" where it calls none there."""
     for part in path[:-1]:
         if not config.HasField(part):
             return ""

@@ -47,7 +47,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             continue
         for route in routes:
             managers = route.host.table.managers
-            if managers and not any(_restores(m.listener) for m in managers):
+            if managers and not any(restores(m.listener) for m in managers):
                 yield CHECK.finding(
                     route.ref.at("route", "cluster"),
                     f"route `{route.label}` sends requests to ORIGINAL_DST cluster `{name}`, but listener "
@@ -58,7 +58,8 @@ def find(subject: Subject) -> Iterator[Finding]:
                 break
 
 
-def _restores(listener: ListenerItem) -> bool:
+def restores(listener: ListenerItem) -> bool:
+    """Tell whether connections of a listener may have an original destination."""
     msg = listener.msg
     if msg.use_original_dst.value or (msg.HasField("bind_to_port") and not msg.bind_to_port.value):
         return True

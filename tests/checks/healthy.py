@@ -24,12 +24,18 @@ OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 def cluster(name: str) -> Json:
     """A cluster that no rule has anything to say about."""
+    protocol = {
+        "@type": TYPE + OPTIONS,
+        "explicit_http_config": {"http_protocol_options": {}},
+        "common_http_protocol_options": {"idle_timeout": "30s"},
+    }
     return {
         "@type": TYPE + "envoy.config.cluster.v3.Cluster",
         "name": name,
         "type": "EDS",
         "connect_timeout": "1s",
         "eds_cluster_config": {"eds_config": {"ads": {}}},
+        "typed_extension_protocol_options": {OPTIONS: protocol},
     }
 
 

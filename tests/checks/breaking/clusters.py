@@ -270,3 +270,37 @@ def _(s: Site) -> str:
     host = {"address": address("10.0.0.1", 8080), "stats": [{"name": "rq_active", "value": "1000", "type": "GAUGE"}]}
     s.document["cluster_statuses"] = [{"name": s.cluster["name"], "host_statuses": [host]}]
     return "/circuit_breakers"
+
+
+@breaks("ESM440")
+def _(s: Site) -> str:
+    times = {"timeout": "1s", "interval": "5s", "unhealthy_threshold": 3, "healthy_threshold": 1}
+    s.cluster["health_checks"] = [{**times, "http_health_check": {"path": "/ready"}}]
+    return "/http_health_check/host"
+
+
+@breaks("ESM441")
+def _(s: Site) -> str:
+    name = {"san_type": "DNS", "matcher": {"exact": "api.internal"}}
+    validation = {"trusted_ca": {"filename": "ca.pem"}, "match_typed_subject_alt_names": [name]}
+    s.upstream_context(sni="shop.example", common_tls_context={"validation_context": validation})
+    return "/match_typed_subject_alt_names"
+
+
+@breaks("ESM442")
+def _(s: Site) -> str:
+    s.options(common_http_protocol_options={"max_requests_per_connection": 1})
+    return "/common_http_protocol_options/max_requests_per_connection"
+
+
+@breaks("ESM443")
+def _(s: Site) -> str:
+    s.downstream_context()
+    owner = next(x for x in s.listeners if s.tls[0] in x.get("filter_chains", ()))
+    owner["filter_chains"] = [s.tls[0]]
+    owner.pop("default_filter_chain", None)
+    owner["address"] = address("10.9.9.9", 8443)
+    s.endpoint["endpoint"]["address"] = address("10.9.9.9", 8443)
+    s.cluster.pop("transport_socket", None)
+    s.cluster.pop("transport_socket_matches", None)
+    return "/transport_socket"

@@ -64,3 +64,9 @@ def _(s: Site) -> str:
     serving, newer = {"version_info": "41", "listener": made}, {"version_info": "42", "listener": made}
     s.add_listener(made, active_state=serving, warming_state=newer)
     return ""
+
+
+@breaks("ESM109")
+def _(s: Site) -> str:
+    s.action["retry_polcy"] = {}
+    return "/route/retry_polcy"

@@ -208,3 +208,18 @@ def _(s: Site) -> str:
     owner.pop("default_filter_chain", None)
     owner["filter_chains"] = [s.tls[0]]
     return "/filter_chains"
+
+
+@breaks("ESM222")
+def _(s: Site) -> str:
+    for name in ("listener_filters", "use_original_dst", "bind_to_port"):
+        s.listener.pop(name, None)
+    s.chain["filter_chain_match"] = {"destination_port": 7}
+    return "/filter_chain_match/destination_port"
+
+
+@breaks("ESM223")
+def _(s: Site) -> str:
+    kind = {"@type": TYPE + "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"}
+    s.listener["listener_filters"] = [{"name": "proxy_protocol", "typed_config": kind}]
+    return "/listener_filters/0"

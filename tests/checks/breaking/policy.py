@@ -171,3 +171,20 @@ def _(s: Site) -> str:
     s.manager["xff_num_trusted_hops"] = 1
     _rbac(s, inside={"principals": [{"direct_remote_ip": {"address_prefix": "10.0.0.0", "prefix_len": 8}}]})
     return "/principals/0/direct_remote_ip"
+
+
+@breaks("ESM523")
+def _(s: Site) -> str:
+    service = {"grpc_service": _service(s.cluster["name"]), "transport_api_version": "V3"}
+    s.add_filter("ratelimit.v3.RateLimit", {"domain": "shop", "rate_limit_service": service})
+    s.host["rate_limits"] = [
+        {"stage": 1, "actions": [{"request_headers": {"header_name": "x", "descriptor_key": "x"}}]}
+    ]
+    return "/rate_limits/0/stage"
+
+
+@breaks("ESM524")
+def _(s: Site) -> str:
+    s.add_filter("ext_authz.v3.ExtAuthz", {"grpc_service": _service(s.cluster["name"])})
+    s.assignment["endpoints"] = []
+    return "/grpc_service/envoy_grpc/cluster_name"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..healthy import Site
+from ..healthy import TCP_PROXY, Site
 from .table import breaks, give_retries
 
 
@@ -128,3 +128,26 @@ def _(s: Site) -> str:
     s.manager.pop("stream_idle_timeout", None)
     s.add_route(match={"path": "/events"}, route={"cluster": s.cluster["name"], "timeout": "0s"})
     return "/routes/0/route/idle_timeout"
+
+
+@breaks("ESM620")
+def _(s: Site) -> str:
+    s.cluster.pop("typed_extension_protocol_options", None)
+    s.cluster.pop("common_http_protocol_options", None)
+    s.action.pop("retry_policy", None)
+    s.host.pop("retry_policy", None)
+    return "/common_http_protocol_options"
+
+
+@breaks("ESM621")
+def _(s: Site) -> str:
+    proxy = {"@type": TCP_PROXY, "stat_prefix": "tcp", "cluster": s.cluster["name"]}
+    s.chain["filters"] = [{"name": "tcp", "typed_config": proxy}]
+    return "/filters/0/typed_config/idle_timeout"
+
+
+@breaks("ESM622")
+def _(s: Site) -> str:
+    s.manager["request_timeout"] = "2s"
+    s.action["timeout"] = "300s"
+    return "/request_timeout"
