@@ -7,6 +7,7 @@ the steps that tell it.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ..lazy_dataclass import dataclass
@@ -55,6 +56,7 @@ CARRIED: Final = (
     "hcm",
 )
 """What a connection is made of when its connection manager gets it; everything else is as it is at birth."""
+_carried: Final = attrgetter(*CARRIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +93,18 @@ class KnownWays:
             return
         if len(self._ways) >= MOST_WAYS:
             self._ways.clear()
-        carried = {name: getattr(connection, name) for name in CARRIED}
+        carried = dict(zip(CARRIED, _carried(connection), strict=True))
         self._ways[request.connection] = Way(telling.now_ms, carried, tuple(telling.steps), tuple(telling.assumed))
 
 
 def _repeats(wanted: Connection, connection: DownstreamConnection) -> bool:
     """Tell whether the connection is nobody's second one, took no time, and met nothing that remembers or draws."""
-    chain, listeners = connection.filter_chain, (connection.listener, connection.handed_on_by)
+    chain, listener, first = connection.filter_chain, connection.listener, connection.handed_on_by
     if wanted.reuse is not None or wanted.protocol == "TCP" or connection.waited_ms or chain is None:
         return False
-    if connection.listener.chains.matcher is not None:
+    if listener.chains.matcher is not None or not _forgetful(chain.filters) or not _forgetful(listener.filters):
         return False
-    return _forgetful(chain.filters) and all(_forgetful(x.filters) for x in listeners if x is not None)
+    return first is None or _forgetful(first.filters)
 
 
 def _forgetful(filters: Iterable[object]) -> bool:
