@@ -26,14 +26,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..load.lazy import Node, elements, get, plain, text
 from ..model.finding import Finding, Related
-from ..schema import Msg, any_type, to_python
+from ..schema import Msg, to_python
 from .base import Check
 from .endpoint_walk import endpoints_of, known_hosts
 from .subject import Subject, origin_of
 
 KEY = "envoy.transport_socket_match"
 RAW = "RawBuffer"
+Match = tuple[str, dict[str, object], str]
+"""Name, what it asks for, the type of its transport socket."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -42,12 +45,11 @@ def find(subject: Subject) -> Iterator[Finding]:
         if not cluster.by_endpoint or not known_hosts(subject, cluster):
             continue
         endpoints = [(e, _metadata(e.msg) or _metadata(e.locality)) for e in endpoints_of(cluster)]
-        matches = subject.dump.clusters[cluster.name].message().transport_socket_matches
+        matches = list(_matches(subject.dump.clusters[cluster.name].raw)) if endpoints else []
         own = cluster.msg.transport_socket
         spare = "its own transport socket" if own.HasField("typed_config") else "plaintext"
-        for i, entry in enumerate(matches if endpoints else ()):
-            wanted = to_python(entry.match)
-            if not wanted or any_type(entry.transport_socket.typed_config).endswith(RAW):
+        for i, (name, wanted, kind) in enumerate(matches):
+            if not wanted or kind.endswith(RAW):
                 continue
             if any(_meets(said, wanted) for _, said in endpoints):
                 continue
@@ -58,10 +60,17 @@ def find(subject: Subject) -> Iterator[Finding]:
             yield CHECK.finding(
                 cluster.ref.at("transport_socket_matches", i, "match"),
                 f"no endpoint of cluster `{cluster.name}` has the metadata `{asked}` that transport_socket_matches "
-                f"`{entry.name}` asks for: endpoint {lost.address} falls to {spare}, not to its TLS",
+                f"`{name}` asks for: endpoint {lost.address} falls to {spare}, not to its TLS",
                 related=(Related(lost.ref, "an endpoint without the metadata"),),
                 origin=origin_of(cluster.msg),
             )
+
+
+def _matches(cluster: Node) -> Iterator[Match]:
+    """Read the matches as they stand: decoded, with their TLS contexts, they are most of a mesh's memory."""
+    for _, entry in elements(cluster, "transport_socket_matches"):
+        config = get(get(entry, "transport_socket") or {}, "typed_config")
+        yield text(entry, "name"), plain(get(entry, "match")) or {}, text(config or {}, "@type")
 
 
 def _metadata(msg: Msg) -> dict[str, object]:
@@ -74,8 +83,8 @@ def _meets(said: dict[str, object], wanted: dict[str, object]) -> bool:
     return all(said.get(key) == value for key, value in wanted.items())
 
 
-def _taken(said: dict[str, object], matches: Msg) -> bool:
-    return any(_meets(said, to_python(entry.match)) for entry in matches)
+def _taken(said: dict[str, object], matches: list[Match]) -> bool:
+    return any(_meets(said, wanted) for _, wanted, _ in matches)
 
 
 CHECK = Check(
