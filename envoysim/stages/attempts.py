@@ -13,7 +13,7 @@ from ..model.reply import Aborted, LocalReply, Response
 from .code_stats import charge_response
 from .exchange import Exchange, Reset
 from .host_reports import report, report_answer
-from .internal_redirect import Recreated, follow_redirect, show_looked_up
+from .internal_redirect import Recreated, follow_redirect
 from .load_balancer import Host, NoHost, Unknown
 from .retry_state import LIMIT_EXCEEDED, NO, OVERFLOW, WITH_BACKOFF, YES, RetryState, spend_retry
 from .route_action import finalize_response
@@ -289,8 +289,6 @@ class Attempts:
             "response", None, "attempt {}: {} from {}", request.number, response.status, request.host.endpoint
         )
         finalize_response(stream, response)
-        if self.forward.internal_redirect_policy is not None:
-            show_looked_up(stream)
         if self.forward.include_attempt_count_in_response:
             response.headers.set("x-envoy-attempt-count", str(self._count))
         if not response.cut:

@@ -11,7 +11,7 @@ from ..model.ref import Ref
 from ..model.reply import Response
 from ..schema import Msg, any_type, unpack
 from .cluster_specifier import CLUSTER_CHOICE
-from .route_action import known_cluster
+from .route_action import LOOKED_UP
 from .route_configuration import resolve_route
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ PREVIOUS_ROUTES: Final = "envoy.extensions.internal_redirect.previous_routes.v3.
 SAFE_CROSS_SCHEME: Final = "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig"
 REDIRECTED: Final = "internal_redirects"
 """``Stream.facts`` key: how many internal redirects this request has made."""
-LOOKED_UP: Final = "internal_redirect_target"
-"""``Stream.facts`` key: where a redirect that is not followed would have gone, until the answer is made."""
 _URL: Final = re.compile(r"([A-Za-z]+)://(?:[^/?#@]*@)?([^/?#@\s]+)([/?#]\S*)?")
 
 
@@ -61,14 +59,6 @@ def compile_internal_redirect_policy(msg: Msg, ref: Ref) -> InternalRedirectPoli
         tuple(predicates),
         tuple(name.lower() for name in msg.response_headers_to_copy),
     )
-
-
-def show_looked_up(stream: Stream) -> None:
-    """Make the route of a redirect that was not followed the stream's."""
-    looked_up = stream.facts.pop(LOOKED_UP, None)
-    if isinstance(looked_up, tuple):
-        stream.route_configuration, stream.virtual_host, stream.route = looked_up
-        stream.cluster = known_cluster(stream)
 
 
 def follow_redirect(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CONNECT_PORT: Final = "original_connect_port"
 """``Stream.facts`` key: the port that was stripped from a CONNECT request's authority."""
 DETAILS: Final = "direct_response"
+LOOKED_UP: Final = "internal_redirect_target"
+"""``Stream.facts`` key: the route of an internal redirect that is not followed, until the answer is made."""
 
 
 def choose_cluster(stream: Stream, forward: Forward) -> ClusterChoice:
@@ -113,16 +115,27 @@ def finalize_response(stream: Stream, response: Response) -> None:
     route = stream.route
     if route is None or route.match is None:
         return  # no route, or the redirect of require_tls: nobody's headers
+    levels = _levels(stream, "response_mutations")
     made = stream.facts.get(CLUSTER_CHOICE)
     if isinstance(made, tuple) and made[0] is route.action and made[1].entry is not None:
         mutations = made[1].entry.response_mutations
         if mutations is not None:
-            mutations.apply(response.headers, stream, response)
-    for mutations in _levels(stream, "response_mutations"):
+            levels.insert(0, mutations)
+    if LOOKED_UP in stream.facts:
+        _show_looked_up(stream)
+    for mutations in levels:
         mutations.apply(response.headers, stream, response)
     action = route.action
     if isinstance(action, DirectResponse) and action.content_type and response.details == DETAILS:
         response.headers.set("content-type", action.content_type)  # the format's, whatever the mutations say
+
+
+def _show_looked_up(stream: Stream) -> None:
+    """Make the route of a redirect that is not followed the stream's: formats and the log see it from here on."""
+    looked_up = stream.facts.pop(LOOKED_UP)
+    assert isinstance(looked_up, tuple)
+    stream.route_configuration, stream.virtual_host, stream.route = looked_up
+    stream.cluster = known_cluster(stream)
 
 
 def _levels(stream: Stream, name: str) -> list[HeaderMutations]:

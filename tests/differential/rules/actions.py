@@ -89,7 +89,12 @@ def follows(name: str, policy: Json, *requests: Json) -> Row:
         requests,
         routes=[
             direct("d", {"prefix": "/direct"}),
-            route("r", {"prefix": "/r"}, action={"internal_redirect_policy": policy}),
+            route(
+                "r",
+                {"prefix": "/r"},
+                action={"internal_redirect_policy": policy},
+                response_headers_to_add=[option("x-taken", "r"), option("x-name", "%ROUTE_NAME%")],
+            ),
             route(
                 "other",
                 {"prefix": "/other"},

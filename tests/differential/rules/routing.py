@@ -220,6 +220,13 @@ PATH = Part(
         paths("regex", {"safe_regex": {"regex": "/a.?"}}),
         paths("regex caseless", {"safe_regex": {"regex": "/A"}, **CASELESS}),
         paths("regex of newlines and classes", {"safe_regex": {"regex": r"/(a|\w+/\pL)\b.*"}}),
+        paths(
+            "template without parameters",
+            template("/a/{x}"),
+            "/a/b;x",
+            "/a;y/b",
+            ignore_path_parameters_in_path_matching=True,
+        ),
         paths("without parameters", {"path": "/a"}, "/a;x/b", "/;a", ignore_path_parameters_in_path_matching=True),
         *(
             paths(f"template {t}", template(t), "/a/b/", "/a/b/c/d", "/a/v1:x", "/a/b.c")
