@@ -92,7 +92,7 @@ class Attempts:
     def overflowed(self) -> bool:
         """The circuit breakers refused the attempt at once."""
         ticket = self._requests[-1].ticket if self._requests else None
-        return ticket is not None and ticket.failure == "overflow"
+        return ticket is not None and ticket.failure == "overflow" and ticket.at_once
 
     def no_host(self, why: NoHost | Unknown) -> LocalReply | Aborted:
         """Answer that no host could be chosen (flags set before stay), or that the dump cannot tell."""

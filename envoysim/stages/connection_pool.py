@@ -58,6 +58,8 @@ class Ticket:
     failure: str = ""
     transport_failure: str = ""
     waiting: bool = False
+    at_once: bool = False
+    """It was refused on the spot: no connection had to be made first."""
     queue_full: bool = False
     """``max_pending_requests`` refused it: no host is known for it."""
 
@@ -82,10 +84,11 @@ class ConnectionPool:
         for connection in self.ready:
             if connection.usable():
                 self._attach(ticket, connection, now_ms)
+                ticket.at_once = bool(ticket.failure)
                 return ticket
         if self.resources.pending >= self.resources.limits.max_pending_requests:
             ticket.failure = "overflow"
-            ticket.queue_full = True
+            ticket.queue_full = ticket.at_once = True
             return ticket
         if outcome.after_ms == 0 and not self.pending and self.may_connect():
             self._connect_at_once(ticket, outcome, now_ms)

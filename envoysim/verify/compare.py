@@ -121,6 +121,8 @@ def _same(field: str, real: Any, simulated: Any) -> bool:
 def _same_header(real: Pair, simulated: Pair) -> bool:
     """A session's cookie holds a time that the simulation leaves open (``*`` within the value)."""
     name, value = simulated
+    if name == "grpc-message" and real[1].startswith("%1F%8B"):
+        return real[0] == name  # a body that was compressed before it became the message: its bytes are not modelled
     if name != "set-cookie" or "*" not in value:
         return real == simulated
     before, _, after = value.partition("*")

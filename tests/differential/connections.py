@@ -124,3 +124,27 @@ def make(bench: Bench) -> None:
             body=bench.one("", "body", "a longer body") if method == "POST" else "",
             upstream=(_behaviour(bench),) if bench.chance(0.4) else (),
         )
+
+
+def make_two_each(bench: Bench) -> None:
+    """Made by hand: two requests to a connection, so that a bucket of two per connection never runs dry; trailers."""
+    bench.cluster("c0", **_BOTH_WAYS)
+    bench.cluster("c1")
+    bucket = {"max_tokens": 2, "tokens_per_fill": 1, "fill_interval": "100s"}
+    limit = {
+        "stat_prefix": "r",
+        "token_bucket": bucket,
+        "filter_enabled": ALWAYS,
+        "filter_enforced": ALWAYS,
+        "local_rate_limit_per_downstream_connection": True,
+    }
+    routes = [route("read", {"prefix": "/read"}, "c0"), route("dropped", {"prefix": "/"}, "c1")]
+    two = {"common_http_protocol_options": {"max_requests_per_connection": 2}}
+    destination = bench.serve(routes, [http_filter("local_ratelimit.v3.LocalRateLimit", limit)], **two)
+    answer = (Behaviour(trailers=(("x-t", "1"),), body="up"),)
+    for protocol in ("HTTP/1.1", "HTTP/2"):
+        for path in ("/read", "/dropped", "/read"):
+            bench.send(destination, protocol=protocol, reuse=protocol, path=path, upstream=answer)
+
+
+_BOTH_WAYS: Json = {"http_protocol_options": {"enable_trailers": True}}

@@ -90,6 +90,23 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "CSRF looks at safe methods": Mutant(
         STAGES + "http_filters.csrf", 'headers.get(":method") not in MODIFYING', 'headers.get(":method") in MODIFYING'
     ),
+    "the local rate limit's flag comes at once": Mutant(
+        STAGES + "http_filters.local_ratelimit", 'late_flags=("RL",)', 'flags=("RL",)'
+    ),
+    "HTTP/1.0 connections outlive answers without a length": Mutant(
+        STAGES + "http_connection_manager",
+        'stream.protocol == "HTTP/1.0" and "content-length"',
+        'False and "content-length"',
+    ),
+    "HTTP/1 always sends trailers": Mutant(
+        STAGES + "outcome", "return stream.hcm.http1_trailers and chunked", "return chunked"
+    ),
+    "connections take any number of requests": Mutant(
+        STAGES + "codec", "if 0 < hcm.max_requests_per_connection <= connection.requests:", "if False:"
+    ),
+    "services are always reached": Mutant(
+        STAGES + "http_filters.grpc_service", "        if response.local:\n            return response.body\n", ""
+    ),
     "query parameters may be missing": Mutant(
         MATCH + "query_parameter_matcher", "return value is not None and (", "return value is None or ("
     ),

@@ -41,10 +41,11 @@ MAKERS: Final[Mapping[str, Callable[[Bench], None]]] = {
     "runtime_keys": runtime_keys.make,
     "services": services.make,
     "tcp": tcp.make,
+    "two_each": connections.make_two_each,
     "upgrades": actions.make_upgrades,
     "upstream_tls": upstream_tls.make,
 }
-BY_HAND: Final = frozenset({"by_hand", "criteria", "resilience", "runtime_keys"})
+BY_HAND: Final = frozenset({"by_hand", "criteria", "resilience", "runtime_keys", "two_each"})
 THEMES: Final = ("routes", *(theme for theme in MAKERS if theme not in BY_HAND))
 """Those that chance makes; the others are one case each, made by hand."""
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ...lazy_dataclass import dataclass
@@ -312,6 +312,8 @@ def encode_through_filters(stream: Stream, response: Response) -> Story[Response
         if plan is None:
             plan = chain.plan(stream)
         verdict = entry.filter.encode(stream, response, plan.overrides[index])
+        if isinstance(verdict, Generator):
+            verdict = yield from verdict
         if isinstance(verdict, Pause):
             reply = yield from _hold(stream, verdict)
             if reply is not None:

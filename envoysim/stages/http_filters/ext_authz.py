@@ -16,6 +16,7 @@ from ...schema import Msg, new
 from ..async_client import ask
 from ..runtime import ALL, RuntimeFraction, compile_runtime_fraction
 from .base import FilterModule, Verdict
+from .buffer import MAX_FRAME
 from .ext_authz_service import (
     DEFAULT_TIMEOUT_MS,
     ERROR,
@@ -121,7 +122,9 @@ class ExtAuthz:
         body, partial = "", None
         if settings is not None and stream.body and not stream.upgrade:
             data = stream.body.encode()
-            if len(data) > settings.max_request_bytes and not settings.allow_partial:
+            # HTTP/2: data that ends the request is never kept back, so no limit is met.
+            whole = stream.protocol == "HTTP/2" and len(data) <= MAX_FRAME and not len(stream.trailers)
+            if len(data) > settings.max_request_bytes and not settings.allow_partial and not whole:
                 return TOO_LARGE
             body = data[: settings.max_request_bytes].decode("utf-8", "replace")
             partial = "true" if len(data) > settings.max_request_bytes else "false"

@@ -12,7 +12,7 @@ from ...lazy_dataclass import dataclass
 from ...model.ref import Ref
 from ...model.reply import Aborted, LocalReply, Response
 from ...schema import Msg, enum_name
-from .base import DecoderOnly, FilterModule, Verdict
+from .base import FilterModule, Verdict
 from .grpc_service import GrpcService, compile_grpc_service
 from .verdicts import assume, given_verdict
 
@@ -34,7 +34,7 @@ class PerRoute:
 
 
 @dataclass(frozen=True, slots=True)
-class ExtProc(DecoderOnly):
+class ExtProc:
     """The compiled filter."""
 
     ref: Ref
@@ -42,24 +42,21 @@ class ExtProc(DecoderOnly):
     failure_mode_allow: bool
     observability_mode: bool
     sees_requests: bool
+    sees_responses: bool
     status_on_error: int
 
     def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
         """Do what the user says the service does."""
-        service, fails_open = self.service, self.failure_mode_allow
-        for override in overrides:
-            assert isinstance(override, PerRoute)
-            if override.failure_mode_allow is not None:
-                fails_open = override.failure_mode_allow
-            service = override.service or service
-        disabled = bool(overrides) and overrides[-1].disabled  # type: ignore[attr-defined]  # a PerRoute, see above
+        service, fails_open = self._settings(overrides)
         telling = stream.telling
-        if disabled or self.observability_mode:
+        if self._is_off(overrides):
             telling.step(
                 "http filter", self.ref, "ext_proc changes nothing: disabled on the route, or it only observes"
             )
             return None
         given = given_verdict(stream, "ext_proc")
+        if given is None and not self.sees_requests:
+            return None
         if given is None:
             return self._ask(stream, service, fails_open=fails_open)
         if given.word == "deny":
@@ -67,10 +64,31 @@ class ExtProc(DecoderOnly):
             return LocalReply(given.status or 403, "")
         return None if given.word == "allow" else self._fail(stream, "", fails_open=fails_open)
 
+    def encode(self, stream: Stream, response: Response, overrides: tuple[object, ...]) -> Verdict:
+        """A service that is asked about responses alone is asked now."""
+        if self.sees_requests or not self.sees_responses or self._is_off(overrides):
+            return None
+        if given_verdict(stream, "ext_proc") is not None:
+            return None
+        service, fails_open = self._settings(overrides)
+        return self._ask(stream, service, fails_open=fails_open)
+
+    def _settings(self, overrides: tuple[object, ...]) -> tuple[GrpcService, bool]:
+        service, fails_open = self.service, self.failure_mode_allow
+        for override in overrides:
+            assert isinstance(override, PerRoute)
+            if override.failure_mode_allow is not None:
+                fails_open = override.failure_mode_allow
+            service = override.service or service
+        return service, fails_open
+
+    def _is_off(self, overrides: tuple[object, ...]) -> bool:
+        return self.observability_mode or any(isinstance(last, PerRoute) and last.disabled for last in overrides[-1:])
+
     def _ask(
         self, stream: Stream, service: GrpcService, *, fails_open: bool
     ) -> Story[LocalReply | Aborted | Response | None]:
-        failure = (yield from service.failure(stream)) if self.sees_requests else None
+        failure = yield from service.failure(stream)
         if failure is not None:
             return self._fail(stream, failure, fails_open=fails_open)
         assume(stream, self.ref, "what the external processor does is not known: taken as changing nothing")
@@ -92,6 +110,7 @@ def _compile(msg: Msg, ref: Ref, proxy: Proxy) -> ExtProc:
         msg.failure_mode_allow,
         msg.observability_mode,
         enum_name(mode, "request_header_mode") != "SKIP" or enum_name(mode, "request_body_mode") != "NONE",
+        enum_name(mode, "response_header_mode") != "SKIP" or enum_name(mode, "response_body_mode") != "NONE",
         msg.status_on_error.code or 500,
     )
 

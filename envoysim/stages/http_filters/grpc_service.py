@@ -40,7 +40,7 @@ class GrpcService:
         if response is None:
             return None
         if response.local:
-            return response.body
+            return f"{response.body}{{{response.details}}}"
         return (
             None if response.headers.get("grpc-status") in (None, "0") else response.headers.get("grpc-message") or ""
         )
