@@ -37,8 +37,8 @@ def trace(path: object, url: str) -> list[str]:
     return [sys.executable, "-m", "envoysim", "trace", str(path), url]
 
 
-def peak_bytes(path: object, url: str) -> int:
+def peak_bytes(paths: Sequence[object], url: str) -> int:
     """Trace one request and return the most memory the process had (Linux)."""
-    command = [sys.executable, "-c", PEAK, "trace", str(path), url]
+    command = [sys.executable, "-c", PEAK, "trace", *map(str, paths), url]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
     return int(done.stderr.split()[-1]) * 1024

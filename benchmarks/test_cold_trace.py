@@ -34,6 +34,6 @@ def test_time(benchmark: Any, mesh_dump: Path) -> None:
 def test_memory(mesh_dump: Path) -> None:
     """The most memory a trace needs, as multiples of the file."""
     size = mesh_dump.stat().st_size
-    peak = peak_bytes(mesh_dump, URL)
+    peak = peak_bytes([mesh_dump], URL)
     print(f"\npeak memory: {peak / 1e6:.0f} MB for {size / 1e6:.0f} MB, {peak / size:.2f} times")
     assert peak <= MAX_TIMES_FILE * size
