@@ -37,10 +37,14 @@ def downstream_tls(subject: Subject) -> list[DownstreamItem]:
 
 
 def upstream_tls(subject: Subject) -> Iterator[tuple[ClusterItem, Msg, Ref]]:
-    """Yield every cluster whose own transport socket speaks TLS."""
+    """Yield every cluster that speaks TLS to all endpoints alike.
+
+    Where `transport_socket_matches` choose, the cluster's own socket is for the endpoints that none takes; some control
+    planes put a placeholder there.
+    """
     for cluster in subject.clusters.values():
         config = cluster.msg.transport_socket.typed_config
-        if config.type_url and any_type(config) == UPSTREAM_TLS:
+        if config.type_url and any_type(config) == UPSTREAM_TLS and not cluster.by_endpoint:
             yield cluster, unpack(config), cluster.ref.at("transport_socket", "typed_config")
 
 
