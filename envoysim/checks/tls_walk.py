@@ -60,11 +60,14 @@ def certificate_items(subject: Subject, item: DownstreamItem) -> Iterator[tuple[
 
 
 def _leaf(certificate: Msg, ref: Ref) -> Iterator[tuple[Certificate, Ref]]:
-    chain = certificate.certificate_chain
-    text = chain.inline_string or chain.inline_bytes.decode("latin-1")
+    for first in certificates_of(certificate.certificate_chain)[:1]:
+        yield first, ref.at("certificate_chain")
+
+
+def certificates_of(source: Msg) -> list[Certificate]:
+    """Return the certificates of an inline DataSource; none where it is a file, or no certificate."""
+    text = source.inline_string or source.inline_bytes.decode("latin-1")
     try:
-        found = read_certificates(text)
+        return list(read_certificates(text))
     except (ValueError, IndexError, binascii.Error):
-        return
-    if found:
-        yield found[0], ref.at("certificate_chain")
+        return []

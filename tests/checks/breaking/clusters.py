@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..healthy import TLS, TYPE, Json, Site, address, assignment
+from .listeners import EXPIRED
 from .table import breaks, give_retries
 
 
@@ -304,3 +305,10 @@ def _(s: Site) -> str:
     s.cluster.pop("transport_socket", None)
     s.cluster.pop("transport_socket_matches", None)
     return "/transport_socket"
+
+
+@breaks("ESM444")
+def _(s: Site) -> str:
+    validation = {"trusted_ca": {"inline_string": EXPIRED}}
+    s.upstream_context(sni="shop.example", common_tls_context={"validation_context": validation})
+    return "/validation_context/trusted_ca"
