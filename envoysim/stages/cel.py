@@ -39,6 +39,12 @@ def _response(stream: Any) -> Response:
     return found
 
 
+def _code(stream: Any) -> int:
+    """The code of the access log: what gRPC clients get as 200 keeps its own."""
+    response = _response(stream)
+    return stream.response_code or response.status if response.local else response.status
+
+
 def _header_map(headers: Any) -> Mapping[str, str]:
     names = dict.fromkeys(name for name, _ in headers.items)
     return {name: headers.joined(name) for name in names}
@@ -53,7 +59,7 @@ ATTRIBUTES: Final[Mapping[str, Evaluate]] = {
     "request.method": lambda s: s.headers.get(":method") or "",
     "request.protocol": lambda s: s.protocol,
     "request.headers": lambda s: _header_map(s.headers),
-    "response.code": lambda s: _response(s).status,
+    "response.code": _code,
     "response.headers": lambda s: _header_map(_response(s).headers),
     "source.address": lambda s: str(s.remote),
     "source.port": lambda s: s.remote.port,

@@ -816,7 +816,7 @@ ROWS: tuple[Row, ...] = (
         "custom response: a CEL expression on the code",
         [http_filter("custom_response.v3.CustomResponse", {"custom_response_matcher": cel_tree()})],
         [get("/", {}, status=code, headers=TEXT, body="own") for code in (500, 501, 511, 404, 200)]
-        + [get("/", {}, action="reset"), get("/none")],
+        + [get("/", {}, action="reset"), get("/none"), post("/", {"content-type": "application/grpc"}, action="reset")],
     ),
 )
 """The cases. Every one of them has been played on both sides."""
