@@ -38,8 +38,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "regexes search": Mutant(MATCH + "regex", "re2.Set.FullMatchSet(", "re2.Set.SearchSet("),
     "the last matching route wins": Mutant(
         STAGES + "route_list",
-        "in self._index.candidates(path, template_path, headers, connect=is_connect(headers)):",
-        "in sorted(self._index.candidates(path, template_path, headers, connect=is_connect(headers)), reverse=True):",
+        "in index.candidates(path, template_path, headers, connect=connect):",
+        "in sorted(index.candidates(path, template_path, headers, connect=connect), reverse=True):",
     ),
     "domains are compared without the port": Mutant(
         STAGES + "domains", "owner = self._exact.get(host)\n", 'owner = self._exact.get(host.partition(":")[0])\n'
@@ -105,7 +105,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         STAGES + "codec", "if 0 < hcm.max_requests_per_connection <= connection.requests:", "if False:"
     ),
     "services are always reached": Mutant(
-        STAGES + "http_filters.grpc_service", "        if response.local:\n            return response.body\n", ""
+        STAGES + "http_filters.grpc_service", "        if response.local:\n", "        if False:\n"
     ),
     "query parameters may be missing": Mutant(
         MATCH + "query_parameter_matcher", "return value is not None and (", "return value is None or ("
