@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -39,45 +39,69 @@ from .common import COLORS, load_dump, progress
 def command(sources: tuple[str, ...], **options: Any) -> int:
     """Say what is wrong in a dump, why it bites, which request shows it, and how to fix it.
 
+    Dumps of several proxies (by their node ids) are checked one by one.
     Rules and severities are chosen here, in `envoysim.toml`, or under [tool.envoysim] in pyproject.toml, as `select`,
     `ignore`, `severity` and `fail-on`. `envoysim explain CODE` prints a rule's page. Exit 1 when something at or
     above --fail-on is found.
     """
     chosen = settings(options)
     known = known_findings(options["baseline"])
-    dump = load_dump(sources)
+    dump = load_dump(sources, one=False)
     identified = options["output"] in ("json", "sarif")
     found: list[Finding] = []
-    work = lint(dump, chosen.checks, known=known, folded=not options["verbose"], identified=identified)
-    for _, some in progress(work, "checking", total=len(chosen.checks)):
+    proxies = dump.proxies()
+    work = (
+        done
+        for proxy in proxies
+        for done in lint(proxy, chosen.checks, known=known, folded=not options["verbose"], identified=identified)
+    )
+    for _, some in progress(work, "checking", total=len(chosen.checks) * len(proxies)):
         found += (f for f in some if chosen.shows(f))
     found = sort(found)
-    _write(dump, found, " ".join(sources), options)
+    _write(dump, proxies, found, " ".join(sources), options)
     return 1 if any(map(chosen.fails, found)) else 0
 
 
-def _write(dump: Dump, found: list[Finding], source: str, options: Mapping[str, Any]) -> None:
+def _write(dump: Dump, proxies: Sequence[Dump], found: list[Finding], sources: str, options: Mapping[str, Any]) -> None:
     output = options["output"]
 
     def file(ref: Ref) -> str:
-        return dump.documents[ref.source].name if ref.source < len(dump.documents) else source
+        return dump.documents[ref.source].name if ref.source < len(dump.documents) else sources
+
+    def source(ref: Ref) -> str:
+        """What to give `envoysim trace`: the sources of the proxy that the place belongs to."""
+        if len(proxies) == 1:
+            return sources
+        return " ".join(d.name for d in _owner(proxies, ref).documents if d.root is not None)
 
     if output == "json":
-        proxy = Proxy(dump)
-        report = render.as_json(found, dump.pointer, source, lambda f: _witness(proxy, f, source))
-        render.write_json(report, sys.stdout)
+        compiled: dict[int, Proxy] = {}
+
+        def witness(finding: Finding) -> dict[str, Any] | None:
+            owner = _owner(proxies, finding.ref)
+            if id(owner) not in compiled:
+                compiled[id(owner)] = Proxy(owner)
+            return _witness(compiled[id(owner)], finding, source(finding.ref))
+
+        render.write_json(render.as_json(found, dump.pointer, witness), sys.stdout)
     elif output == "sarif":
         from .explain import rules
 
         log = render.sarif(found, dump.pointer, file, __version__, rules())
         render.write_json(log, sys.stdout)
     elif output == "junit":
-        click.echo(render.junit(found, dump.pointer, source), nl=False)
+        click.echo(render.junit(found, dump.pointer, sources), nl=False)
     elif output == "github":
         click.echo(render.github(found, dump.pointer, file), nl=False)
     else:
         style = (lambda kind, text: click.style(text, **COLORS[kind])) if sys.stdout.isatty() else plain
         click.echo(render.text(found, dump.pointer, source, verbose=options["verbose"], style=style), nl=False)
+
+
+def _owner(proxies: Sequence[Dump], ref: Ref) -> Dump:
+    """The proxy whose document holds ``ref``."""
+    holds = (p for p in proxies if ref.source < len(p.documents) and p.documents[ref.source].root is not None)
+    return next(holds, proxies[0])
 
 
 def _witness(proxy: Proxy, finding: Finding, source: str) -> dict[str, Any] | None:

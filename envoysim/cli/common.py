@@ -30,9 +30,13 @@ COLORS: dict[str, dict[str, Any]] = {
 HEALTH_WORDS = ("healthy", "unhealthy", "degraded", "draining", "timeout")
 
 
-def load_dump(sources: Sequence[str]) -> Dump:
-    """Load SOURCE...; raises SourceError."""
-    return load(list(sources))
+def load_dump(sources: Sequence[str], *, one: bool = True) -> Dump:
+    """Load SOURCE...; raises SourceError. Where ``one`` proxy is asked about, dumps of several are warned of."""
+    dump = load(list(sources))
+    if one and len(dump.documents) > 1 and len(proxies := dump.proxies()) > 1:
+        nodes = ", ".join(f"`{proxy.node_id}`" for proxy in proxies)
+        click.echo(f"envoysim: warning: the sources are of different proxies ({nodes}): they are read as one", err=True)
+    return dump
 
 
 def read_upstreams(path: str | None) -> dict[str, Upstream]:

@@ -30,6 +30,7 @@ class Dump:
         self.documents = tuple(documents)
         self.notes = notes
         """Grows while resources are decoded: every unknown field and type, with its place."""
+        self._given = tuple(entries)
         self._entries = (*entries, *self._from_bootstrap(entries))
 
     def _from_bootstrap(self, entries: Sequence[Entry]) -> Iterator[Resource]:
@@ -142,6 +143,29 @@ class Dump:
         values = ((text(item, "name"), get(item, "value")) for item in listed if is_object(item))
         return {name: value for name, value in values if isinstance(value, int)}
 
+    @property
+    def node_id(self) -> str:
+        """The proxy's ``node.id``, "" when no bootstrap tells."""
+        return "" if self.bootstrap is None else _node_id(self.bootstrap)
+
+    def proxies(self) -> tuple[Dump, ...]:
+        """Return one dump per proxy where bootstraps tell several (by node id), with the places of the whole.
+
+        A document without a bootstrap goes with the one before it.
+        """
+        nodes = {_source(e): _node_id(e) for e in self._given if e.kind == "bootstrap" and isinstance(e, Resource)}
+        owners: list[str] = []
+        for index in range(len(self.documents)):
+            owners.append(nodes.get(index) or (owners[-1] if owners else next(iter(nodes.values()), "")))
+        if len(set(owners)) < 2:
+            return (self,)
+        return tuple(self._of(owner, owners) for owner in dict.fromkeys(owners))
+
+    def _of(self, owner: str, owners: Sequence[str]) -> Dump:
+        """Return what the documents of one owner hold; the others keep their index, and nothing else."""
+        documents = [d if o == owner else Document(d.name, None) for d, o in zip(self.documents, owners, strict=True)]
+        return Dump(documents, [e for e in self._given if owners[_source(e)] == owner], self.notes)
+
     # --- places ---------------------------------------------------------------------------------------------------
 
     def pointer(self, ref: Ref) -> str:
@@ -197,6 +221,11 @@ def descend(node: Node, part: str | int) -> tuple[Node, list[str]]:
 
 def _source(entry: Entry) -> int:
     return entry.ref.source if isinstance(entry, Resource) else entry.source
+
+
+def _node_id(bootstrap: Resource) -> str:
+    node = get(bootstrap.raw, "node")
+    return text(node, "id") if is_object(node) else ""
 
 
 def _has_section(root: Node, name: str) -> bool:

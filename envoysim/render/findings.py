@@ -32,9 +32,9 @@ def summary(found: Sequence[Finding]) -> dict[str, int]:
 
 
 def text(
-    found: Sequence[Finding], pointer: Pointer, source: str, *, verbose: bool = False, style: Style = plain
+    found: Sequence[Finding], pointer: Pointer, source: File, *, verbose: bool = False, style: Style = plain
 ) -> str:
-    """Worst first; ``verbose`` adds the related places to every finding."""
+    """Worst first; ``verbose`` adds the related places; ``source`` tells what a witness is traced through."""
     lines: list[str] = []
     for finding in found:
         kind = "bad" if finding.severity == "error" else "strong"
@@ -49,7 +49,7 @@ def text(
         if verbose:
             lines += [style("dim", f"    see {pointer(r.ref)}: ") + r.text for r in finding.related]
         if finding.witness is not None:
-            lines.append(f"    try envoysim trace {source} {finding.witness.command}")
+            lines.append(f"    try envoysim trace {source(finding.ref)} {finding.witness.command}")
         lines.append(f"    fix {finding.fix}")
     counts = ", ".join(f"{n:,} {severity}{'s' if n != 1 else ''}" for severity, n in summary(found).items() if n)
     folded = any(finding.places for finding in found)
@@ -71,7 +71,7 @@ def _more(finding: Finding) -> str:
     return f" (and {len(finding.places):,} more like it)" if finding.places else ""
 
 
-def as_json(found: Sequence[Finding], pointer: Pointer, source: str, witness_json: Callable[[Finding], Any]) -> Json:
+def as_json(found: Sequence[Finding], pointer: Pointer, witness_json: Callable[[Finding], Any]) -> Json:
     """Return the object ``check -o json`` prints (docs/contract.md)."""
     return {
         "findings": [

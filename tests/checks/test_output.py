@@ -268,3 +268,25 @@ def test_the_document_of_all_rules_is_up_to_date() -> None:
     spec.loader.exec_module(module)
 
     assert (DOCS / "checks.md").read_text(encoding="utf-8") == module.document()
+
+
+def test_dumps_of_several_proxies_are_checked_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that only the other proxy has is missing; a place says in which file."""
+    monkeypatch.chdir(tmp_path)
+    for node in ("a", "b"):
+        site = Site(healthy())
+        if node == "b":
+            EDITS["ESM401"](site)
+        section = "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump"
+        site.document["configs"].append({"@type": section, "bootstrap": {"node": {"id": node}}})
+        Path(f"{node}.json").write_text(json.dumps(site.document), encoding="utf-8")
+
+    def check(*args: str) -> str:
+        return CliRunner().invoke(command, ["a.json", "b.json", "--select", "ESM401", *args]).output
+
+    assert "    at b.json#/configs/" in check()
+    assert "    try envoysim trace b.json http" in check()
+    assert check().endswith("1 error\n")
+    (found,) = json.loads(check("-o", "json"))["findings"]
+    assert found["ref"].startswith("b.json#/configs/")
+    assert found["witness"]["outcome"]["response_flags"] == ["NC"]

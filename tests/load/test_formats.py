@@ -240,3 +240,25 @@ def test_admin_address(admin: str) -> None:
     assert list(dump.clusters) == ["c"]
     assert [d.name for d in dump.documents] == [f"{admin}/config_dump", f"{admin}/clusters"]
     assert not load(f"{admin}/config_dump").clusters
+
+
+def test_documents_of_several_proxies_are_told_apart() -> None:
+    def dump_of(node: str, cluster: str) -> dict[str, Any]:
+        kind = "type.googleapis.com/envoy.admin.v3."
+        clusters = [{"cluster": {"name": cluster}}]
+        return {
+            "configs": [
+                {"@type": kind + "BootstrapConfigDump", "bootstrap": {"node": {"id": node}}},
+                {"@type": kind + "ClustersConfigDump", "static_clusters": clusters},
+            ]
+        }
+
+    more = {"static_resources": {"clusters": [{"name": "more"}]}}
+    one = load([dump_of("x", "a"), dump_of("x", "b")])
+    several = load([dump_of("x", "a"), more, dump_of("y", "b")])
+
+    assert one.proxies() == (one,)
+    assert [(p.node_id, sorted(p.clusters)) for p in several.proxies()] == [("x", ["a", "more"]), ("y", ["b"])]
+    assert [several.pointer(p.clusters[n].ref) for p, n in zip(several.proxies(), ("a", "b"), strict=True)] == [
+        several.pointer(several.clusters[n].ref) for n in ("a", "b")
+    ]

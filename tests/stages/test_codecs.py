@@ -36,7 +36,6 @@ DEFAULTS: dict[str, Any] = {
     "ignored_upgrades": (),
     "http2_allow_connect": False,
     "http2_stream_errors": False,
-    "max_requests_per_connection": 0,
 }
 Headers = list[tuple[str, str]]
 
