@@ -118,6 +118,7 @@ class Attempts:
         """Let the first thing that is due happen; timers go before news of the same moment."""
         fired = self.timers.fired(now_ms)
         if fired is not None:
+            self.timers.tell(self.stream, self.forward, fired)
             return self._end(fired)
         if self._global_due <= now_ms:
             return self._on_global_timeout(now_ms)

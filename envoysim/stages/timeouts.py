@@ -229,6 +229,19 @@ class StreamTimers:
             return STREAM_IDLE if self.complete else STREAM_IDLE_OPEN
         return None
 
+    def tell(self, stream: Stream, forward: Forward, reply: LocalReply) -> None:
+        """Say which timer gave ``reply``, and where it is set."""
+        if reply.details == STREAM_IDLE.details:
+            own = forward.idle_timeout_ms is not None
+            ref = forward.ref.at("idle_timeout") if own else stream.hcm.ref.at("stream_idle_timeout")
+            stream.telling.step("timeouts", ref, "nothing happened on the stream for {} ms", round(self.idle_ms))
+            return
+        asked = forward.max_stream_duration_ms is not None or forward.grpc_timeout_header_max_ms is not None
+        manager = stream.hcm.ref.at("common_http_protocol_options", "max_stream_duration")
+        ref = forward.ref.at("max_stream_duration") if asked else manager
+        lasts = round(self.over_ms - stream.start_ms)
+        stream.telling.step("timeouts", ref, "the stream's {} ms (max_stream_duration) are over", lasts)
+
 
 def timeout_reply(details: str, timeouts: Timeouts) -> LocalReply:
     """Return the answer to a global or per-try timeout (``onUpstreamTimeoutAbort``)."""

@@ -88,7 +88,8 @@ def trace(folder: Path, dump: Json, case: Json, tmp_path: Path, upstream: list[s
     arguments = ["trace", str(source), url, "-X", asked["method"], *flags, *resolve, *words, "-o", "json"]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, shlex.join(arguments) + result.output
-    return json.loads(result.stdout)
+    told: Json = json.loads(result.stdout)
+    return told
 
 
 def summary(outcome: Json) -> tuple[Any, ...]:

@@ -7,8 +7,19 @@ from types import SimpleNamespace
 import pytest
 
 from envoysim.model.headers import HeaderMap
+from envoysim.model.ref import NOWHERE
+from envoysim.model.reply import LocalReply
 from envoysim.stages.retry import RetryPolicy
-from envoysim.stages.timeouts import final_timeouts, format_grpc_timeout, is_grpc, parse_grpc_timeout
+from envoysim.stages.stream import Telling
+from envoysim.stages.timeouts import (
+    MAX_DURATION,
+    STREAM_IDLE,
+    StreamTimers,
+    final_timeouts,
+    format_grpc_timeout,
+    is_grpc,
+    parse_grpc_timeout,
+)
 
 FORWARD = {
     "timeout_ms": None,
@@ -131,3 +142,26 @@ def test_grpc_timeout_is_written_with_at_most_8_digits(ms: int, text: str) -> No
 )
 def test_grpc_content_type(content_type: str | None, yes: bool) -> None:
     assert is_grpc(content_type) is yes
+
+
+@pytest.mark.parametrize(
+    ("reply", "route", "place", "told"),
+    [
+        (STREAM_IDLE, {"idle_timeout_ms": 200}, "/route/idle_timeout", 200),
+        (STREAM_IDLE, {}, "/manager/stream_idle_timeout", 200),
+        (MAX_DURATION, {"max_stream_duration_ms": 150}, "/route/max_stream_duration", 150),
+        (MAX_DURATION, {"grpc_timeout_header_max_ms": 0}, "/route/max_stream_duration", 150),
+        (MAX_DURATION, {}, "/manager/common_http_protocol_options/max_stream_duration", 150),
+    ],
+)
+def test_a_timer_that_fired_says_where_it_is_set(
+    reply: LocalReply, route: dict[str, int], place: str, told: int
+) -> None:
+    unset = dict.fromkeys(("idle_timeout_ms", "max_stream_duration_ms", "grpc_timeout_header_max_ms"))
+    forward = SimpleNamespace(**{**unset, **route, "ref": NOWHERE.at("route")})
+    telling = Telling(explain=False)
+    stream = SimpleNamespace(hcm=SimpleNamespace(ref=NOWHERE.at("manager")), start_ms=50.0, telling=telling)
+
+    StreamTimers(200.0, 200.0, 250.0, True).tell(stream, forward, reply)  # type: ignore[arg-type]
+
+    assert [(str(step.ref), step.args) for step in telling.steps] == [(place, (told,))]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from envoysim.verify.binary import envoy_version, find_envoy
 
 from . import chi_square, ejection, hosts, retries, timeouts
+from .findings import Findings
 
-PARTS = {
+PARTS: dict[str, Callable[[Path, int], Findings]] = {
     "retries": retries.play,
     "hosts": hosts.play,
     "ejection": ejection.play,

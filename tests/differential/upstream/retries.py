@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from envoysim.model.behaviour import Behaviour
+from envoysim.model.behaviour import Action, Behaviour
 from envoysim.stages.retry import GRPC_TOKENS, HTTP_TOKENS
 
 from .. import runner
@@ -26,6 +26,7 @@ GRPC: Pairs = (("content-type", "application/grpc"),)
 GRPC_UNAVAILABLE, GRPC_NOT_FOUND = 14, 5
 INTERNAL: Pairs = (("x-forwarded-for", "10.0.0.1"),)
 """From an internal client: its x-envoy-* headers count."""
+CUTS: tuple[Action, ...] = ("reset", "close", "garbage", "partial")
 PER_TRY_MS = 90
 CONDITIONS = (*HTTP_TOKENS, *GRPC_TOKENS, "5xx,retriable-4xx", "unavailable,reset", "", "no-such-condition")
 
@@ -63,7 +64,7 @@ FAILURES: tuple[Failure, ...] = (
     Failure("grpc-status 14 in trailers", _trailers(GRPC_UNAVAILABLE), "h2", GRPC),
     *(
         Failure(f"{action} over {cluster}", Behaviour(action=action), cluster)
-        for action, cluster in product(("reset", "close", "garbage", "partial"), ("h1", "h2"))
+        for action, cluster in product(CUTS, ("h1", "h2"))
     ),
     *(Failure(f"RST_STREAM {code}", Behaviour(action="h2_reset", reset_code=code), "h2") for code in (0, 2, 7, 8, 11)),
     Failure("slower than a try", Behaviour(body="up", delay_ms=4 * PER_TRY_MS)),

@@ -11,7 +11,7 @@ from envoysim.load import load
 from envoysim.model.world import State
 from envoysim.simulate import simulate
 from envoysim.stages.proxy import Proxy
-from envoysim.verify.follow import follow
+from envoysim.verify.follow import PATIENCE_MS, follow
 
 from .. import runner
 from ..build import HTTP2, Behaviour, Bench, Json, route
@@ -135,7 +135,7 @@ def play(binary: Path, seed: int, share: float = 1.0) -> Findings:
     case = make(seed, share)
     judgement = runner.observe(binary, case)
     proxy, world = Proxy(load([judgement.config_dump])), world_of(case)
-    world.patience_ms = runner.PATIENCE_MS
+    world.patience_ms = PATIENCE_MS
     wrong = []
     for seen, found in follow(proxy, judgement.observed, dict(case.clusters), world):
         if found:
