@@ -12,6 +12,7 @@ from ..model.headers import HeaderMap
 from ..model.reply import Aborted, LocalReply
 from .http1_codec import decode_http1, protocol_error
 from .http2_codec import decode_http2
+from .refusals import tell_dropped, tell_refusal, tell_wrong_bytes
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -65,11 +66,15 @@ def decode_request(
     if end is None:
         decode = decode_http2 if protocol in ("HTTP/2", "HTTP/3") else decode_http1
         end = decode(stream, request)
-    if end is None:
-        return stream, None
+        if hcm.underscores == "DROP_HEADER":
+            tell_dropped(telling, hcm, request)
+        if end is None:
+            return stream, None
+        tell_refusal(telling, hcm, end.details or "", request)
+    else:
+        tell_wrong_bytes(telling, hcm, connection)
     stream.details = end.details
     stream.facts[CODEC_ERROR] = True
-    telling.step("connection manager", hcm.ref, "the codec refuses the request: {}", end.details)
     return stream, end
 
 

@@ -37,6 +37,7 @@ from .route_action import known_cluster
 from .route_configuration import RouteSource, compile_route_source, resolve_route
 from .timeouts import is_grpc
 from .upgrade import UpgradeConfigs, compile_upgrades
+from .virtual_host import NOT_ADMITTED
 
 if TYPE_CHECKING:
     from ..model.ref import Ref
@@ -60,6 +61,10 @@ PRIVATE_RANGES: Final = tuple(
 )
 """Internal addresses where ``internal_address_config`` is set without ranges."""
 
+SLASHES_ACTION: Final = "path_with_escaped_slashes_action"
+ESCAPED_SLASH: Final = f"the path has an escaped slash, and {SLASHES_ACTION} is {{}}"
+ABSOLUTE_URL: Final = ("http_protocol_options", "allow_absolute_url")
+PATH_REFUSED: Final = LocalReply(400, "path_normalization_failed")
 ESCAPED_SLASHES: Final = {2: "REJECT_REQUEST", 3: "UNESCAPE_AND_REDIRECT", 4: "UNESCAPE_AND_FORWARD"}
 """What the runtime may choose where the configuration does not."""
 
@@ -234,12 +239,13 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
         return _refused(stream, LocalReply(404, "missing_path_rejected"))
     if path:
         if path[0] != "/":
-            return _refused(stream, LocalReply(404, "absolute_path_rejected"))
+            why = "the path does not begin with `/`"
+            return _refused(stream, LocalReply(404, "absolute_path_rejected"), *ABSOLUTE_URL, why=why)
         if first.get(":method") == "QUERY" and not first.get("content-type"):
             return _refused(stream, LocalReply(400, "query_missing_content_type"))
-        refused = _normalize_path(stream, path)
-        if refused is not None:
-            return _refused(stream, refused)
+        unwanted = _normalize_path(stream, path)
+        if unwanted is not None:
+            return _refused(stream, unwanted.reply, *unwanted.setting, why=unwanted.why)
     if hcm.strip_port or hcm.strip_trailing_dot:
         _normalize_host(stream, authority)
     refused = mutate_request_headers(stream, first)
@@ -268,37 +274,54 @@ def _tokens(value: str | None) -> list[str]:
     return [token.strip().lower() for token in (value or "").split(",")]
 
 
-def _refused(stream: Stream, reply: LocalReply) -> LocalReply:
-    stream.telling.step("connection manager", stream.hcm.ref, "refused: {} `{}`", reply.status, reply.details)
+def _refused(stream: Stream, reply: LocalReply, *setting: str, why: str = "") -> LocalReply:
+    """End a request here; ``setting`` is the path of the field that decided, ``why`` its words."""
+    at, words = stream.hcm.ref.at(*setting), "refused: {} `{}`: {}" if why else "refused: {} `{}`"
+    stream.telling.step("connection manager", at, words, reply.status, reply.details, why)
+    stream.facts[NOT_ADMITTED] = True
     resolve_route(stream)  # every local reply has a route to log and to take headers from, if one is found
     return reply
 
 
-def _normalize_path(stream: Stream, path: str) -> LocalReply | None:
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """A path that is refused or redirected, and the field of the connection manager that wants it so."""
+
+    reply: LocalReply
+    setting: tuple[str, ...]
+    why: str
+
+
+def _normalize_path(stream: Stream, path: str) -> Unwanted | None:
     hcm = stream.hcm
     if "#" in path:
-        return LocalReply(400, "path_normalization_failed")
+        return Unwanted(PATH_REFUSED, (), "the path has a fragment (`#`)")
     new, redirect = path, False
     if hcm.escaped_slashes != "KEEP_UNCHANGED" and "%" in split_query(path)[0]:
         new = unescape_slashes(path)
         if new != path:
             if hcm.escaped_slashes == "REJECT_REQUEST":
-                return LocalReply(400, "path_normalization_failed")
+                return Unwanted(PATH_REFUSED, (SLASHES_ACTION,), ESCAPED_SLASH.format(hcm.escaped_slashes))
             redirect = hcm.escaped_slashes == "UNESCAPE_AND_REDIRECT"
+    changed_by = SLASHES_ACTION if new != path else ""
     if hcm.normalize_path:
         canonical = canonical_path(new)
         if canonical is None:
-            return LocalReply(400, "path_normalization_failed")
-        new = canonical
+            return Unwanted(PATH_REFUSED, ("normalize_path",), "normalize_path cannot normalize the path")
+        changed_by, new = changed_by or ("normalize_path" if canonical != new else ""), canonical
     if hcm.merge_slashes:
-        new = merge_slashes(new)
+        merged = merge_slashes(new)
+        changed_by, new = changed_by or ("merge_slashes" if merged != new else ""), merged
     if new != path:
         stream.headers.set(":path", new)
-        stream.telling.step("connection manager", hcm.ref, "path `{}` becomes `{}`", path, new)
+        at = hcm.ref.at(changed_by)
+        stream.telling.step("connection manager", at, "path `{}` becomes `{}` ({})", path, new, changed_by)
     if redirect:
+        why = ESCAPED_SLASH.format(hcm.escaped_slashes)
         if is_grpc(stream.headers.get("content-type")):
-            return LocalReply(400, "path_normalization_failed")
-        return LocalReply(307, "path_normalization_failed", headers=(("location", new),))
+            return Unwanted(PATH_REFUSED, (SLASHES_ACTION,), why)
+        reply = LocalReply(307, "path_normalization_failed", headers=(("location", new),))
+        return Unwanted(reply, (SLASHES_ACTION,), why)
     return None
 
 
@@ -311,7 +334,12 @@ def _normalize_host(stream: Stream, authority: str) -> None:
         host, port = strip_port(host, stream.connection.local.port if hcm.strip_port == "matching" else None)
     if host != authority:
         stream.headers.set(":authority", host)
-        stream.telling.step("connection manager", hcm.ref, "host `{}` becomes `{}`", authority, host)
+        if port is None:
+            setting = "strip_trailing_host_dot"
+        else:
+            setting = "strip_any_host_port" if hcm.strip_port == "any" else "strip_matching_host_port"
+        at = hcm.ref.at(setting)
+        stream.telling.step("connection manager", at, "host `{}` becomes `{}` ({})", authority, host, setting)
         if port is not None and stream.headers.get(":method") == "CONNECT":
             stream.facts["original_connect_port"] = port
 

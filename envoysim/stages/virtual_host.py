@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 ROUTE: Final = "envoy.config.route.v3.Route"
 ROUTE_LIST: Final = "envoy.config.route.v3.RouteList"
+NOT_ADMITTED: Final = "not_admitted"
+"""``Stream.facts`` key: the connection manager refused the request before it completed the headers."""
 
 
 @dataclass(frozen=True, slots=True)

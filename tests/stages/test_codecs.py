@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from envoysim.match.string_matcher import compile_string_matcher
 from envoysim.model.address import Address
+from envoysim.model.ref import NOWHERE
 from envoysim.model.reply import Aborted, LocalReply
 from envoysim.model.request import Request
 from envoysim.model.world import State, World
@@ -22,7 +23,7 @@ from .routing import decode
 HERE = Address("127.0.0.1", 80)
 DEFAULTS: dict[str, Any] = {
     "max_requests_per_connection": 0,
-    "ref": None,
+    "ref": NOWHERE,
     "codec_type": "AUTO",
     "max_request_headers_kb": 60,
     "max_headers_count": 100,
