@@ -12,6 +12,7 @@ from ..lazy_dataclass import dataclass
 from ..model.ref import Ref
 from ..model.trace import Rejected
 from ..schema import Msg, any_type, enum_name, unpack
+from .cel import Unsupported, compile_cel, holds
 from .matcher_inputs import HTTP_INPUTS, NETWORK_INPUTS
 from .matcher_tree import InputTable, MatcherTree, compile_matcher_tree
 from .rbac_rules import Notes, Rule, Subject, all_of, compile_permission, compile_principal, one_of
@@ -136,26 +137,41 @@ def compile_engine(config: Msg, ref: Ref, prefix: str = "", *, network: bool = F
         inputs = NETWORK_INPUTS if network else HTTP_INPUTS
         return compile_matcher_engine(getattr(config, prefix + "matcher"), ref.at(prefix + "matcher"), inputs)
     if config.HasField(prefix + "rules"):
-        return compile_rules_engine(getattr(config, prefix + "rules"), ref.at(prefix + "rules"))
+        return compile_rules_engine(getattr(config, prefix + "rules"), ref.at(prefix + "rules"), network=network)
     return None
 
 
-def compile_rules_engine(msg: Msg, ref: Ref) -> RulesEngine:
+def compile_rules_engine(msg: Msg, ref: Ref, *, network: bool = False) -> RulesEngine:
     """Compile ``envoy.config.rbac.v3.RBAC``."""
     notes: Notes = []
     policies = tuple(
-        _compile_policy(name, msg.policies[name], ref.at("policies", name), notes) for name in sorted(msg.policies)
+        _compile_policy(name, msg.policies[name], ref.at("policies", name), notes, network)
+        for name in sorted(msg.policies)
     )
     return RulesEngine(ref, enum_name(msg, "action"), policies, tuple(notes))
 
 
-def _compile_policy(name: str, msg: Msg, ref: Ref, notes: Notes) -> Policy:
+def _compile_policy(name: str, msg: Msg, ref: Ref, notes: Notes, network: bool) -> Policy:
     permissions = [compile_permission(m, ref.at("permissions", i), notes) for i, m in enumerate(msg.permissions)]
     principals = [compile_principal(m, ref.at("principals", i), notes) for i, m in enumerate(msg.principals)]
-    if msg.HasField("condition") or msg.HasField("checked_condition"):
-        notes.append((ref.at("condition"), f"the CEL condition of policy `{name}` is not modelled: taken as true"))
-    rule = all_of(ref, [one_of(ref.at("permissions"), permissions), one_of(ref.at("principals"), principals)])
-    return Policy(name, ref, rule)
+    rules = [one_of(ref.at("permissions"), permissions), one_of(ref.at("principals"), principals)]
+    for field in ("condition", "checked_condition"):
+        if msg.HasField(field):
+            try:
+                expr = msg.condition if field == "condition" else msg.checked_condition.expr
+                rules.append(_condition(expr, ref.at(field), network=network))
+            except Unsupported as reason:
+                said = f"the CEL condition of policy `{name}` is not modelled ({reason}): taken as true"
+                notes.append((ref.at(field), said))
+    return Policy(name, ref, all_of(ref, rules))
+
+
+def _condition(expr: Msg, ref: Ref, *, network: bool) -> Rule:
+    """A CEL condition; one that fails when it runs does not hold."""
+    if network:
+        raise Unsupported("of a connection")
+    evaluate = compile_cel(expr)
+    return Rule(ref, lambda s: holds(evaluate, s.data), lambda s: (ref, "the CEL condition does not hold"))
 
 
 def compile_matcher_engine(msg: Msg, ref: Ref, inputs: InputTable) -> MatcherEngine:

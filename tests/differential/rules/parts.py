@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import actions, filters, listeners, manager, routing
+from . import actions, filters, listeners, manager, rbac, routing
 from .row import Part
 
 PARTS: Final[tuple[Part, ...]] = (
@@ -24,7 +24,7 @@ PARTS: Final[tuple[Part, ...]] = (
     actions.MUTATIONS,
     actions.INTERNAL,
     filters.FAULTS,
-    filters.RBAC,
+    rbac.RBAC,
     filters.LOCAL_REPLIES,
     filters.CHAIN,
 )
