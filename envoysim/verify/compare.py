@@ -109,7 +109,7 @@ def _headers(pairs: Iterable[Pair]) -> list[Pair]:
 
 
 def _default_as_word(value: str) -> str:
-    """Write the default body, and its length where the compressor tells it, as the simulation does: it knows neither."""
+    """Write the default body, and the length of it that the compressor tells, as the simulation does."""
     return value.replace(ECHO_TEXT.decode(), ECHO_BODY).replace(f"OriginalLength={len(ECHO_TEXT)}", "OriginalLength=")
 
 
