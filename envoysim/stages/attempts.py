@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from ..model.reply import Aborted, LocalReply, Response
+from .attempt_words import per_try_ref, tell_global_timeout, tell_max_duration, tell_reset
 from .code_stats import charge_response
 from .exchange import Exchange, Reset
 from .host_reports import report, report_answer
@@ -153,7 +154,7 @@ class Attempts:
                 charge_response(self.stream, self.cluster.name, self.timeouts.response_code)
             request.abandon(now_ms, "timeout")
         self._requests.clear()
-        self.stream.telling.step("timeouts", self.forward.ref, "the timeout of {} ms is over", self.timeouts.global_ms)
+        tell_global_timeout(self)
         return self._end(timeout_reply("response_timeout", self.timeouts))
 
     def _on_attempt_timer(self, request: UpstreamRequest, now_ms: float) -> Response | LocalReply | None:
@@ -164,22 +165,18 @@ class Attempts:
             if self._response is not None:
                 return None  # once an answer has begun only the other timers count
             limit, details, stat = self.timeouts.per_try_ms, "upstream_per_try_timeout", "upstream_rq_per_try_timeout"
+            at = per_try_ref(self, "per_try_timeout")
         else:
             request.disarm_per_try()
             limit, stat = self.timeouts.per_try_idle_ms, "upstream_rq_per_try_idle_timeout"
-            details = "upstream_per_try_idle_timeout"
+            details, at = "upstream_per_try_idle_timeout", per_try_ref(self, "per_try_idle_timeout")
         telling = self.stream.telling
         if self.timeouts.hedge:
-            telling.step(
-                "timeouts",
-                self.forward.ref,
-                "attempt {}: {} ms per try are over, it goes on while another is made",
-                request.number,
-                limit,
-            )
+            words = "attempt {}: {} ms per try are over, it goes on while another is made"
+            telling.step("timeouts", at, words, request.number, limit)
             self._on_soft_timeout(request)
             return None
-        telling.step("timeouts", self.forward.ref, "attempt {}: {} ms per try are over", request.number, limit)
+        telling.step("timeouts", at, "attempt {}: {} ms per try are over", request.number, limit)
         self.exchange.count(stat)
         request.abandon(now_ms, "per_try_timeout")
         report(self.stream, request.cluster, request.host, "timeout", self.timeouts.response_code)
@@ -201,6 +198,7 @@ class Attempts:
     def _on_max_stream_duration(self, request: UpstreamRequest, now_ms: float) -> Response | LocalReply | None:
         self.exchange.count("upstream_rq_max_duration_reached")
         request.abandon(now_ms, "timeout")
+        tell_max_duration(self, request)
         if self._retry_reset("local reset", request, after_timeout=False):
             return None
         self._requests.remove(request)
@@ -220,9 +218,7 @@ class Attempts:
                 stream.upstream_host = None
         else:
             report(stream, request.cluster, request.host, "connect_failed")
-        stream.telling.step(
-            "upstream request", self.cluster.ref, "attempt {} to {}: {}", request.number, request.host.endpoint, reason
-        )
+        tell_reset(self, request, reset)
         if self._retry_reset(reason, request, after_timeout=False):
             return None
         self._requests.remove(request)

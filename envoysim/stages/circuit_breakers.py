@@ -72,6 +72,11 @@ def compile_circuit_breakers(msg: Msg, ref: Ref, cluster: str, runtime: Runtime)
     return CircuitBreakers(*limits)
 
 
+def limit_ref(limits: Thresholds, cluster: Ref, name: str) -> Ref:
+    """Return where a limit stands, or where it would: without thresholds of the priority the defaults count."""
+    return cluster.at("circuit_breakers") if limits.ref is None else limits.ref.at(name)
+
+
 def _overridden(limits: Thresholds, prefix: str, runtime: Runtime) -> Thresholds:
     """Let runtime keys replace limits (``ManagedResourceImpl``); those of the retry budget turn it on as well."""
     given: dict[str, Any] = {

@@ -64,6 +64,7 @@ class Cluster:
     """Trailers are read on HTTP/1 connections."""
     max_requests_per_connection: int = 0
     max_stream_duration_ms: int = 0
+    max_stream_duration_ref: Ref | None = None
     auto_sni: bool = False
     auto_san_validation: bool = False
     override_auto_sni_header: str = ""
@@ -95,12 +96,12 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
     policy = compile_policy(msg, ref)
     endpoints = compile_endpoints(msg, kind.discovery, ref, proxy)
     options = _http_options(msg)
-    common = msg.common_http_protocol_options
+    common, common_at = msg.common_http_protocol_options, ref.at("common_http_protocol_options")
     names = msg.upstream_http_protocol_options
     at = ref.at("typed_extension_protocol_options", HTTP_OPTIONS)
     if options is not None:
         if options.HasField("common_http_protocol_options"):
-            common = options.common_http_protocol_options
+            common, common_at = options.common_http_protocol_options, at.at("common_http_protocol_options")
         if options.HasField("upstream_http_protocol_options"):
             names = options.upstream_http_protocol_options
     bootstrap = proxy.dump.bootstrap
@@ -138,6 +139,7 @@ def compile_cluster(msg: Msg, ref: Ref, proxy: Proxy) -> Cluster:
         http1_trailers=_http1_options(msg, options).enable_trailers,
         max_requests_per_connection=_max_requests(msg, common),
         max_stream_duration_ms=int(duration_ms(common.max_stream_duration)),
+        max_stream_duration_ref=common_at.at("max_stream_duration"),
         auto_sni=names.auto_sni,
         auto_san_validation=names.auto_san_validation,
         override_auto_sni_header=names.override_auto_sni_header.lower(),

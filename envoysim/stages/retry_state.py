@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ..model.chance import Chance
     from ..model.headers import HeaderMap
+    from ..model.ref import Ref
     from ..model.reply import Response
     from .circuit_breakers import ResourceManager
     from .stream import Stream
@@ -163,19 +164,31 @@ def spend_retry(
     if status == LIMIT_EXCEEDED:
         telling.count(prefix + "upstream_rq_retry_limit_exceeded")
         stream.flag("URX")
-        telling.step("retry", ref, "after {}: no retry, none is left", cause)
+        at = ref.at("num_retries") if ref is not None else None
+        telling.step("retry", at, "after {}: no retry, none is left (num_retries, 1 by default)", cause)
     elif status == OVERFLOW:
         telling.count(prefix + "upstream_rq_retry_overflow")
         stream.flag("UO")
         limit = resources.max_retries(now_ms)
-        telling.step("circuit breakers", resources.limits.ref, "after {}: no retry, only {} at once", cause, limit)
+        limits = resources.limits
+        name = "max_retries" if limits.retry_budget is None else "retry_budget"
+        at = limits.ref.at(name) if limits.ref is not None else _breakers_ref(stream)
+        words = "after {}: no retry, only {} at once ({}; max_retries is 3 by default)"
+        telling.step("circuit breakers", at, words, cause, limit, name)
     elif status == NO_RUNTIME:
         telling.step("retry", ref, "after {}: no retry, runtime `upstream.use_retry` is off", cause)
     elif is_retry:
         telling.count(prefix + "upstream_rq_retry_success")
     elif isinstance(cause, str):
-        telling.step("retry", ref, "after {}: retry_on does not ask for a retry", cause)
+        at = ref.at("retry_on") if ref is not None else None
+        telling.step("retry", at, "after {}: retry_on does not ask for a retry", cause)
     return status, 0.0
+
+
+def _breakers_ref(stream: Stream) -> Ref | None:
+    """Return where the cluster's breakers would stand: it has none, the defaults count."""
+    cluster = stream.proxy.cluster(stream.cluster) if stream.cluster else None
+    return cluster.ref.at("circuit_breakers") if cluster is not None else None
 
 
 def _reset_interval_ms(header: ResetHeader, headers: HeaderMap, now_ms: float) -> int | None:

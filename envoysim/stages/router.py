@@ -152,17 +152,23 @@ def _refuse_early(stream: Stream, config: RouterFilter, cluster: Cluster) -> Loc
         if bad is not None:
             name, value = bad
             body = f"invalid header '{name}' with value '{value}'"
+            at = config.ref.at("strict_check_headers")
+            stream.telling.step("route action", at, "strict_check_headers refuses `{}`: `{}`", name, value)
             return LocalReply(400, f"request_headers_failed_strict_check{{{name}}}", body, ("IH",))
     stream.headers.remove("x-envoy-upstream-alt-stat-name")
     if stream.proxy.runtime.enabled_percent(cluster.maintenance_key, 0, stream.world):
         stream.telling.count(f"cluster.{cluster.name}.upstream_rq_maintenance_mode")
+        words = "maintenance mode: runtime `{}` is on"
+        stream.telling.step("cluster", cluster.ref, words, cluster.maintenance_key)
         headers = () if config.suppress_envoy_headers else (("x-envoy-overloaded", "true"),)
         return LocalReply(503, "maintenance_mode", "maintenance mode", ("UO",), headers)
-    return _drop_overload(stream, config, cluster.drop_overload) if cluster.drop_overload else None
+    return _drop_overload(stream, config, cluster, cluster.drop_overload) if cluster.drop_overload else None
 
 
-def _drop_overload(stream: Stream, config: RouterFilter, ratio: float) -> LocalReply | None:
+def _drop_overload(stream: Stream, config: RouterFilter, cluster: Cluster, ratio: float) -> LocalReply | None:
     def reply(words: str, flag: str) -> LocalReply:
+        at = (cluster.endpoints.ref or cluster.ref).at("policy", "drop_overloads")
+        stream.telling.step("cluster", at, "{}: drop_overloads drop {:g} % of the requests", words, ratio * 100)
         name = "x-envoy-" + words.replace(" ", "-")
         headers = () if config.suppress_envoy_headers else ((name, "true"),)
         return LocalReply(503, words.replace(" ", "_"), words, (flag,), headers)

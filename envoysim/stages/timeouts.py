@@ -78,8 +78,8 @@ def final_timeouts(
         hedge=forward.hedge_on_per_try_timeout,
     )
     if not forward.using_new_timeouts:
-        legacy_grpc = grpc and forward.max_grpc_timeout_ms is not None
-        timeouts.global_ms = _legacy_grpc_ms(forward, headers) if legacy_grpc else _route_timeout_ms(forward)
+        legacy_grpc = is_legacy_grpc(forward, grpc=grpc)
+        timeouts.global_ms = _legacy_grpc_ms(forward, headers) if legacy_grpc else route_timeout_ms(forward)
     if respect_expected or headers.has_any(CONSUMED):
         _take_timeout_headers(timeouts, headers, respect_expected=respect_expected)
     if timeouts.global_ms and timeouts.per_try_ms >= timeouts.global_ms:
@@ -126,7 +126,13 @@ def _take_timeout_headers(timeouts: Timeouts, headers: HeaderMap, *, respect_exp
         headers.remove(PER_TRY)
 
 
-def _route_timeout_ms(forward: Forward) -> int:
+def is_legacy_grpc(forward: Forward, *, grpc: bool) -> bool:
+    """Tell whether a gRPC request's own timeout counts in place of the route's (``max_grpc_timeout``)."""
+    return grpc and forward.max_grpc_timeout_ms is not None and not forward.using_new_timeouts
+
+
+def route_timeout_ms(forward: Forward) -> int:
+    """Return the route's ``timeout`` or its default in ms, 0 for none."""
     return 15_000 if forward.timeout_ms is None else int(forward.timeout_ms)
 
 

@@ -57,7 +57,10 @@ def admit_upgrade(stream: Stream) -> LocalReply | None:
         return None
     if action is None:
         return None
-    stream.telling.step("connection manager", stream.hcm.upgrades.ref, "upgrade `{}` is not enabled: 403", kind)
+    by_route = routes is not None and kind in routes
+    at = action.ref.at("upgrade_configs") if by_route else stream.hcm.upgrades.ref
+    words = "upgrade `{}` is not enabled in upgrade_configs of the {}: 403"
+    stream.telling.step("connection manager", at, words, kind, "route" if by_route else "connection manager")
     return LocalReply(403, "upgrade_failed", close=True)
 
 

@@ -24,6 +24,7 @@ TLS_CONTEXT: Final = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsConte
 RAW_BUFFERS: Final = frozenset({"envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", ""})
 MATCH_NAMESPACE: Final = "envoy.transport_socket_match"
 FAILED: Final = "TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED"
+WRONG_VERSION: Final = "TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER"
 END: Final = ":TLS_error_end"
 
 
@@ -197,12 +198,13 @@ def handshake_failure(socket: TransportSocket, sni: str, options: TransportOptio
     """Return why a TLS handshake fails: transport failure text (possibly empty), ``None`` when it succeeds.
 
     An endpoint about which nothing is said has a certificate that passes; one that a scenario declares
-    to speak TLS shows ``TEST_CERTIFICATE``, one declared to speak plaintext hangs up.
+    to speak TLS shows ``TEST_CERTIFICATE``. One declared to speak plaintext hangs up; where it is an HTTP server of a
+    given version, it answers what it cannot read, in plaintext, and that is no TLS record.
     """
     if upstream.tls is None:
         return None
     if not upstream.tls:
-        return ""
+        return "" if upstream.protocol is None else WRONG_VERSION + END
     certificate = TEST_CERTIFICATE
     if not socket.has_validation:
         # A name to verify without anything to verify it with: the TLS library's own check, with no trusted CA.
