@@ -1,51 +1,61 @@
 """Requests made from a dump's own literals: each matcher hit, and just missed.
 
-``synthesize`` makes requests for a runnable bootstrap (``rebuild``): domains, ports, paths with and without slash,
-case, query, members and near-members of regexes, header values at range edges, absent and repeated headers, SNI, ALPN,
-addresses.
+``synthesize`` makes requests for a runnable bootstrap (``rebuild``): for each listener, connections its chains ask
+for or just miss, and over them requests of each kind (``synthesis_*``): domains, routes and near misses, trust headers,
+failing upstreams, methods and gRPC, upgrades, other HTTP versions and paths, and what the HTTP filters decide about.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from ..model.behaviour import Behaviour
 from ..model.request import Connection, ProxyProtocol, Request, Tls
 from .rebuild import Rebuilt
-from .rebuild_http import HCM
-from .regex_members import member
+from .rebuild_http import HCM, tables
+from .synthesis_failures import failing
+from .synthesis_filters import filtered
+from .synthesis_protocols import grpc, methods, upgrades, versions
+from .synthesis_routes import matching, misses
+from .synthesis_trust import trusting
 
 Json = dict[str, Any]
-OTHER_HOST, OTHER_VALUE = "nowhere.example", "other"
+OTHER_HOST = "nowhere.example"
+BY_ROUTE: dict[str, Callable[[Request, random.Random], Iterator[Request]]] = {
+    "trust": trusting,
+    "failures": failing,
+    "methods": methods,
+    "grpc": grpc,
+    "upgrades": upgrades,
+    "versions": versions,
+}
+"""Kinds of requests that are made from one that matches a route."""
+MAX_ROUTES = 40
+"""Routes of a connection manager for which each such kind is made."""
 
 
 def synthesize(made: Rebuilt, count: int, seed: int) -> list[Request]:
-    """Return up to ``count`` different requests, the same for the same seed."""
+    """Return up to ``count`` different requests, the same for the same seed; listeners and kinds take turns."""
     rng = random.Random(seed)
-    pools = [list(_for_listener(made, listener, rng)) for listener in made.bootstrap["static_resources"]["listeners"]]
-    pools = [pool for pool in pools if pool]
+    pools: list[list[Request]] = []
+    for listener in made.bootstrap["static_resources"]["listeners"]:
+        kinds: dict[str, list[Request]] = {}
+        for kind, request in _for_listener(made, listener, rng):
+            kinds.setdefault(kind, []).append(request)
+        pools += kinds.values()
+    rng.shuffle(pools)
     for pool in pools:
         rng.shuffle(pool)
     found: list[Request] = []
     while pools and len(found) < count:
-        for pool in list(pools):
-            found.append(pool.pop())
-            if not pool:
-                pools.remove(pool)
-    return [_numbered(request, i) for i, request in enumerate(islice(found, count))]
+        found += [pool.pop() for pool in pools]
+        pools = [pool for pool in pools if pool]
+    return [replace(request, id=str(i)) for i, request in enumerate(found[:count])]
 
 
-def _numbered(request: Request, number: int) -> Request:
-    from dataclasses import replace
-
-    return replace(request, id=str(number))
-
-
-def _for_listener(made: Rebuilt, listener: Json, rng: random.Random) -> Iterator[Request]:
+def _for_listener(made: Rebuilt, listener: Json, rng: random.Random) -> Iterator[tuple[str, Request]]:
     for chain in [*listener.get("filter_chains", []), listener.get("default_filter_chain")]:
         if chain is None:
             continue
@@ -55,16 +65,21 @@ def _for_listener(made: Rebuilt, listener: Json, rng: random.Random) -> Iterator
         for filter_ in chain.get("filters", []):
             config = filter_.get("typed_config", {})
             if config.get("@type") == HCM:
-                for request in _for_manager(config, rng):
-                    yield _on(request, connections[0] if rng.random() < 0.8 else rng.choice(connections))
+                for kind, request in _for_manager(config, rng):
+                    often = 0.5 if kind == "trust" else 0.8
+                    yield kind, _on(request, connections[0] if rng.random() < often else rng.choice(connections))
             else:
                 for connection in connections:
-                    yield Request(connection=connection, authority=OTHER_HOST, path="/tcp")
+                    yield "connections", Request(connection=connection, authority=OTHER_HOST, path="/tcp")
 
 
 def _on(request: Request, connection: Connection) -> Request:
-    from dataclasses import replace
-
+    """Send ``request`` over ``connection``; ALPN decides the protocol where there is TLS."""
+    asked = request.connection.protocol
+    if asked != "HTTP/1.1" and connection.protocol != "HTTP/2":
+        agreed = ("h2",) if asked == "HTTP/2" else ("http/1.1",)
+        tls = replace(connection.tls, alpn=agreed) if connection.tls is not None else None
+        connection = replace(connection, protocol=asked, tls=tls)
     return replace(request, connection=connection)
 
 
@@ -125,114 +140,28 @@ def _address_in(ranges: list[Json], otherwise: str) -> str:
     return otherwise if ":" not in otherwise else "10.1.2.3"
 
 
-def _for_manager(hcm: Json, rng: random.Random) -> Iterator[Request]:
-    table = hcm.get("route_config", {})
-    for host in table.get("virtual_hosts", []):
+def _for_manager(hcm: Json, rng: random.Random) -> Iterator[tuple[str, Request]]:
+    hits: list[tuple[Request, Json]] = []
+    for host in (host for table in tables(hcm) for host in table.get("virtual_hosts", [])):
         authorities = [_authority(d) for d in host.get("domains", ["*"])]
         for authority in authorities[:4]:
-            yield Request(authority=authority + ":8080" if ":" not in authority else authority.split(":")[0])
-        for route in host.get("routes", []):
-            hit = _hit(route, rng.choice(authorities))
-            yield hit
-            yield from _variations(hit, route, rng)
-    yield Request(authority=OTHER_HOST)
+            other = authority + ":8080" if ":" not in authority else authority.split(":")[0]
+            yield "domains", Request(authority=other)
+            yield "domains", Request(authority=authority.upper())
+        hits += [(matching(route, rng.choice(authorities)), route) for route in host.get("routes", [])]
+    yield "domains", Request(authority=OTHER_HOST)
+    for request, route in hits:
+        yield "hits", request
+        for miss in misses(request, route, rng):
+            yield "misses", miss
+    requests = [request for request, _ in hits] or [Request(authority=OTHER_HOST)]
+    for request in requests if len(requests) <= MAX_ROUTES else rng.sample(requests, MAX_ROUTES):
+        for kind, make in BY_ROUTE.items():
+            for made in make(request, rng):
+                yield kind, made
+    for request in filtered(hcm, requests, rng):
+        yield "filters", request
 
 
 def _authority(domain: str) -> str:
     return domain.replace("*", "any") if domain != "*" else "any.example"
-
-
-def _hit(route: Json, authority: str) -> Request:
-    """A request meant to match the route."""
-    match = route.get("match", {})
-    headers: list[tuple[str, str]] = []
-    method, path = "GET", _path(match)
-    for matcher in match.get("headers", []):
-        name, value = matcher.get("name", "x"), _value(matcher)
-        if value is None:
-            continue
-        if name == ":method":
-            method = value
-        elif name == ":path":
-            path = value if value.startswith("/") else path
-        elif name == ":authority":
-            authority = value
-        elif not name.startswith(":"):
-            headers.append((name, value))
-    query = [
-        f"{q.get('name', 'q')}={_string(q.get('string_match', {}), 'v')}" for q in match.get("query_parameters", [])
-    ]
-    if query:
-        path += "?" + "&".join(query)
-    if "grpc" in match:
-        headers.append(("content-type", "application/grpc"))
-    if not re.fullmatch(r"[!-~]+", path):
-        path = "/"
-    return Request(method=method, authority=authority, path=path, headers=tuple(headers))
-
-
-def _path(match: Json) -> str:
-    if "path" in match:
-        return str(match["path"])
-    if "path_separated_prefix" in match:
-        return str(match["path_separated_prefix"]) + "/x"
-    if "safe_regex" in match:
-        return member(match["safe_regex"].get("regex", "/"))
-    if "path_match_policy" in match:
-        template = match["path_match_policy"].get("typed_config", {}).get("path_template", "/")
-        return re.sub(r"\{[^}]*\}|\*+", "x", str(template))
-    return str(match.get("prefix", "/")) or "/"
-
-
-def _value(matcher: Json) -> str | None:
-    if matcher.get("invert_match"):
-        return OTHER_VALUE
-    if "range_match" in matcher:
-        return str(matcher["range_match"].get("start", 0))
-    if matcher.get("present_match") is False:
-        return None
-    for old in ("exact_match", "prefix_match", "suffix_match", "contains_match"):
-        if old in matcher:
-            return str(matcher[old])
-    if "safe_regex_match" in matcher:
-        return member(matcher["safe_regex_match"].get("regex", ""))
-    return _string(matcher.get("string_match", {}), "v")
-
-
-def _string(matcher: Json, otherwise: str) -> str:
-    for kind in ("exact", "prefix", "suffix", "contains"):
-        if kind in matcher:
-            return str(matcher[kind])
-    return member(matcher["safe_regex"].get("regex", "")) if "safe_regex" in matcher else otherwise
-
-
-def _variations(hit: Request, route: Json, rng: random.Random) -> Iterator[Request]:
-    """The same request with one thing changed."""
-    from dataclasses import replace
-
-    path, _, query = hit.path.partition("?")
-    tail = f"?{query}" if query else ""
-    for other in {path.rstrip("/") or "/", path + "/", path + "x", path.upper(), path + "/..", path.replace("/", "//")}:
-        if other != path and other.startswith("/"):
-            yield replace(hit, path=other + tail)
-    yield replace(hit, path=path + ("?a=b" if not query else ""))
-    yield replace(hit, method=rng.choice(("POST", "HEAD", "OPTIONS", "DELETE")))
-    for i, (name, value) in enumerate(hit.headers):
-        others = hit.headers[:i] + hit.headers[i + 1 :]
-        yield replace(hit, headers=others)
-        yield replace(hit, headers=(*others, (name, value + "x")))
-        yield replace(hit, headers=(*hit.headers, (name, OTHER_VALUE)))
-        if value.lstrip("-").isdigit():
-            yield replace(hit, headers=(*others, (name, str(int(value) - 1))))
-    for matcher in route.get("match", {}).get("headers", []):
-        if "range_match" in matcher:
-            edge = (matcher.get("name", "x"), str(matcher["range_match"].get("end", 0)))
-            yield replace(hit, headers=(*(h for h in hit.headers if h[0] != edge[0]), edge))
-    origin = (("origin", "https://good.example"), ("access-control-request-method", "GET"))
-    if rng.random() < 0.2:
-        yield replace(hit, method="OPTIONS", headers=(*hit.headers, *origin))
-    if rng.random() < 0.2:
-        yield replace(hit, headers=(*hit.headers, ("x-forwarded-for", "203.0.113.9, 10.0.0.8")))
-    if rng.random() < 0.3:
-        failure = rng.choice((Behaviour(status=503), Behaviour(action="reset"), Behaviour(status=404, body="no")))
-        yield replace(hit, upstream=(failure, Behaviour()))
