@@ -18,6 +18,7 @@ from ..schema import Msg, duration_ms, enum_name
 from .access_log import AccessLogger, compile_access_loggers
 from .client_cert import ForwardClientCert, compile_forward_client_cert, forward_client_cert
 from .codec import CODEC_ERROR
+from .connect_udp import asks_for_udp, udp_target
 from .connection_header import is_upgrade
 from .forwarded import append_via, mutate_request_headers
 from .http_filters.base import BODY_READ
@@ -65,6 +66,7 @@ SLASHES_ACTION: Final = "path_with_escaped_slashes_action"
 ESCAPED_SLASH: Final = f"the path has an escaped slash, and {SLASHES_ACTION} is {{}}"
 ABSOLUTE_URL: Final = ("http_protocol_options", "allow_absolute_url")
 PATH_REFUSED: Final = LocalReply(400, "path_normalization_failed")
+UDP_PATH: Final = LocalReply(404, "invalid_path", "The path is incorrect for CONNECT-UDP")
 ESCAPED_SLASHES: Final = {2: "REJECT_REQUEST", 3: "UNESCAPE_AND_REDIRECT", 4: "UNESCAPE_AND_FORWARD"}
 """What the runtime may choose where the configuration does not."""
 
@@ -237,6 +239,12 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
         return _refused(stream, LocalReply(400, "missing_host_header", close=True))
     if not path and (path is not None or first.get(":method") != "CONNECT"):
         return _refused(stream, LocalReply(404, "missing_path_rejected"))
+    if asks_for_udp(first):
+        target = udp_target(path or "")
+        if target is None:
+            return _refused(stream, UDP_PATH, why="the path names no target for CONNECT-UDP")
+        headers.set(":authority", target)
+        authority = first[":authority"] = target
     if path:
         if path[0] != "/":
             why = "the path does not begin with `/`"
