@@ -2,7 +2,8 @@
 
 ## What it finds
 Two routes with different targets that both take some requests, where the earlier one is not simply the narrower of
-the two: its paths go beyond the later route's (decided exactly).
+the two: its paths go beyond the later route's (decided exactly). Virtual hosts with more than 200 routes are only
+named: pairs are too many.
 
 ## Why it matters
 A list that goes from narrow to wide reads as it works. Here the order decides in a way that cannot be seen: for
@@ -39,12 +40,23 @@ MOST_ROUTES = 200
 def find(subject: Subject) -> Iterator[Finding]:
     """Yield a finding per route of which an earlier one takes a part: the first such pair."""
     for host in host_reaches(subject):
-        if len(host.routes) > MOST_ROUTES:
-            continue  # pairs grow with the square
+        if len(host.routes) > MOST_ROUTES:  # pairs grow with the square
+            yield _too_many(host)
+            continue
         reachability = host.reachability if len(host.routes) > 1 else None
         for i, result in enumerate(host.results):
             if result.example is not None and reachability is not None and i:
                 yield from _first(host, reachability, i)
+
+
+def _too_many(host: HostReach) -> Finding:
+    return CHECK.finding(
+        host.routes[0].host.ref.at("routes"),
+        f"virtual host `{host.routes[0].host.msg.name}` has {len(host.routes):,} routes: whether some cross was not "
+        f"decided (more than {MOST_ROUTES})",
+        fix="ask `trace` which route takes a request",
+        fold="too many",
+    )
 
 
 def _first(host: HostReach, reachability: Reachability, position: int) -> Iterator[Finding]:

@@ -59,9 +59,13 @@ REFUSES: Final = (Behaviour(action="refuse"),)
 HANGS: Final = (Behaviour(action="hang"),)
 SICK: Final = (Behaviour(status=503),)
 PREFLIGHT: Final = (("origin", "https://else.example"), ("access-control-request-method", "GET"))
+UPGRADE: Final = (("connection", "Upgrade"), ("upgrade", "websocket"))
+GRPC: Final = (("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "60S"))
 CLAIMS: Final = (
     Claim("ESM318", 503, "UF", path="/pay", does=REFUSES, real=False),
     Claim("ESM332", 400, "DPE", "unexpected_underscore", 0, headers=(("a_b", "1"),)),
+    Claim("ESM333", 200, "", "via_upstream", 1),
+    Claim("ESM334", 403, "", "upgrade_failed", 0, headers=UPGRADE),
     Claim("ESM505", 200, attempts=1, path="/admin", real=False),
     Claim("ESM515", 200, attempts=1, path="/other"),
     Claim("ESM601", 504, "UT", "response_timeout", 1, slow(16), path="/untimed"),
@@ -78,6 +82,7 @@ CLAIMS: Final = (
     Claim("ESM615", 503, "", "via_upstream", 1, SICK),
     Claim("ESM616", 504, "UT", attempts=0, does=(Behaviour(action="connect_timeout"),), real=False),
     Claim("ESM617", 503, "UF,UO", attempts=1, does=REFUSES),
+    Claim("ESM623", 200, "UT", "response_timeout", 1, slow(3), method="POST", headers=GRPC),
 )
 IDS: Final = [claim.code for claim in CLAIMS]
 

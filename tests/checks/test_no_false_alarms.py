@@ -9,7 +9,7 @@ import pytest
 from envoysim.checks import ALL
 
 from .breaking import EDITS
-from .healthy import HTTP, TYPE, Json, Site, healthy, loaded
+from .healthy import HTTP, TLS, TYPE, Json, Site, healthy, loaded
 from .test_rules import found
 
 BY_CODE = {check.code: check for check in ALL}
@@ -48,13 +48,91 @@ def on_demand_for_the_route(s: Site) -> None:
     s.route["typed_per_filter_config"] = {"on_demand": config}
 
 
+def route_is_looked_up_again(s: Site) -> None:
+    """The filter after the one that sets the header clears the route cache."""
+    EDITS["ESM333"](s)
+    lua = {"name": "lua", "typed_config": {"@type": HTTP + "lua.v3.Lua"}}
+    s.manager["http_filters"].insert(1, lua)
+
+
+def upgrade_stays_on(s: Site) -> None:
+    EDITS["ESM334"](s)
+    s.action["upgrade_configs"][0]["enabled"] = True
+
+
+def full_refill(s: Site) -> None:
+    EDITS["ESM525"](s)
+    s.manager["http_filters"][0]["typed_config"]["token_bucket"]["tokens_per_fill"] = 100
+
+
+def limit_only_watches(s: Site) -> None:
+    EDITS["ESM525"](s)
+    s.manager["http_filters"][0]["typed_config"].pop("filter_enforced")
+
+
+def descriptor_with(*actions: Json, **entry: str) -> Edit:
+    """The descriptor of the bad example asks for one entry; the route's actions make ``actions``."""
+
+    def edit(s: Site) -> None:
+        EDITS["ESM526"](s)
+        s.manager["http_filters"][0]["typed_config"]["descriptors"][0]["entries"] = [entry]
+        s.action["rate_limits"] = [{"actions": list(actions)}]
+
+    return edit
+
+
+def header_action(key: str, **more: object) -> Json:
+    return {"request_headers": {"header_name": "x", "descriptor_key": key, **more}}
+
+
+def principals(*names: str, taken: str = "") -> Edit:
+    """A policy for identities, behind a chain that takes those which begin with ``taken``."""
+
+    def edit(s: Site) -> None:
+        EDITS["ESM527"](s)
+        policy = s.manager["http_filters"][0]["typed_config"]["rules"]["policies"]["caller"]
+        policy["principals"] = [{"authenticated": {"principal_name": {"exact": name}}} for name in names]
+        names_taken = [{"san_type": "URI", "matcher": {"prefix": taken}}] if taken else []
+        common = {"validation_context": {"match_typed_subject_alt_names": names_taken}}
+        context = {"@type": TLS + "DownstreamTlsContext", "common_tls_context": common}
+        s.chain["transport_socket"] = {"name": "tls", "typed_config": context}
+
+    return edit
+
+
+def idle(route: str | None, manager: str | None, timeout: str) -> Edit:
+    """Timeouts of a route and its connection manager."""
+
+    def edit(s: Site) -> None:
+        s.action.update(timeout=timeout, **({"idle_timeout": route} if route else {}))
+        s.manager.update({"stream_idle_timeout": manager} if manager else {})
+
+    return edit
+
+
 @pytest.mark.parametrize(
     ("code", "edit"),
     [
         ("ESM202", listener_filter("dynamic_modules.v3.DynamicModuleListenerFilter")),
         ("ESM202", listener_filter("tls_inspector.v3.TlsInspector")),
+        ("ESM333", route_is_looked_up_again),
+        ("ESM334", upgrade_stays_on),
         ("ESM401", on_demand),
         ("ESM401", on_demand_for_the_route),
+        ("ESM525", full_refill),
+        ("ESM525", limit_only_watches),
+        ("ESM526", descriptor_with(header_action("user"), key="user", value="ann")),
+        ("ESM526", descriptor_with(header_action("user"), key="user")),
+        ("ESM526", descriptor_with(header_action("a", skip_if_absent=True), header_action("b"), key="b", value="1")),
+        ("ESM526", descriptor_with({"generic_key": {"descriptor_value": "x"}}, key="generic_key", value="x")),
+        ("ESM526", descriptor_with({"extension": {"name": "x", "typed_config": {}}}, key="other", value="x")),
+        ("ESM527", principals("spiffe://a.example/ns/n/sa/s", taken="spiffe://a.example/")),
+        ("ESM527", principals("spiffe://a.example/ns/n/sa/s", "spiffe://b.example/x", taken="spiffe://b.example/")),
+        ("ESM527", principals("spiffe://a.example/ns/n/sa/s")),
+        ("ESM527", principals("CN=shop", "shop.example")),
+        ("ESM609", idle(None, None, "0s")),
+        ("ESM609", idle("0s", "5s", "600s")),
+        ("ESM609", idle("600s", "5s", "60s")),
     ],
 )
 def test_what_is_meant_is_not_told(code: str, edit: Edit) -> None:
@@ -72,6 +150,33 @@ def test_what_is_meant_is_not_told(code: str, edit: Edit) -> None:
         ("ESM320", domains("api.*", "api.*:8080"), "info", "`api.*` takes its hosts, with any port"),
         ("ESM401", lost(), "error", ": 503 NC cluster_not_found"),
         ("ESM401", lost(cluster_not_found_response_code="NOT_FOUND"), "error", ": 404 NC cluster_not_found"),
+        (
+            "ESM526",
+            descriptor_with(header_action("a"), header_action("b"), key="a", value="1"),
+            "warning",
+            "never matches: the rate_limits actions make only `a, b`; its token bucket never limits, requests take the "
+            "default bucket",
+        ),
+        (
+            "ESM526",
+            descriptor_with({"generic_key": {"descriptor_value": "x"}}, key="generic_key", value="y"),
+            "warning",
+            "make only `generic_key=x`; its token bucket never limits, requests take the default bucket",
+        ),
+        (
+            "ESM527",
+            principals("spiffe://cluster.local/ns/n/sa/s", taken="spiffe://prod.example/"),
+            "warning",
+            "the chain takes trust domain `prod.example` only; it allows nobody, 403 "
+            "rbac_access_denied_matched_policy[none]",
+        ),
+        ("ESM609", idle("15s", None, "0s"), "warning", "15 s (idle_timeout) ends with 504 SI stream_idle_timeout"),
+        (
+            "ESM609",
+            idle(None, "5s", "60s"),
+            "warning",
+            "5 s (stream_idle_timeout) ends with 504 SI stream_idle_timeout",
+        ),
         ("ESM511", http_filter("ext_authz.v3.ExtAuthz", NOWHERE), "error", ": 403 UAEX ext_authz_error"),
         (
             "ESM511",

@@ -188,3 +188,32 @@ def _(s: Site) -> str:
     s.add_filter("ext_authz.v3.ExtAuthz", {"grpc_service": _service(s.cluster["name"])})
     s.assignment["endpoints"] = []
     return "/grpc_service/envoy_grpc/cluster_name"
+
+
+def _local_limit(s: Site, tokens: int, **more: object) -> None:
+    whole = {"default_value": {"numerator": 100}}
+    bucket = {"max_tokens": tokens, "fill_interval": "60s"}
+    config = {"stat_prefix": "limit", "token_bucket": bucket, "filter_enabled": whole, "filter_enforced": whole}
+    s.add_filter("local_ratelimit.v3.LocalRateLimit", {**config, **more})
+
+
+@breaks("ESM525")
+def _(s: Site) -> str:
+    _local_limit(s, 100)
+    return "/http_filters/0/typed_config/token_bucket"
+
+
+@breaks("ESM526")
+def _(s: Site) -> str:
+    bucket = {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "60s"}
+    entries = [{"key": "path", "value": s.route["match"].get("path", "/")}]
+    _local_limit(s, 1000, descriptors=[{"entries": entries, "token_bucket": bucket}])
+    s.action["rate_limits"] = [{"actions": [{"request_headers": {"header_name": ":path", "descriptor_key": "PATH"}}]}]
+    return "/descriptors/0/entries"
+
+
+@breaks("ESM527")
+def _(s: Site) -> str:
+    names = [{"authenticated": {"principal_name": {"exact": "cluster.local/ns/web/sa/shop"}}}]
+    _rbac(s, caller={"principals": names})
+    return "/principals/0/authenticated"

@@ -223,3 +223,20 @@ def _(s: Site) -> str:
     s.manager["max_request_headers_kb"] = 8
     s.manager["common_http_protocol_options"] = {"headers_with_underscores_action": "REJECT_REQUEST"}
     return "/http_filters/0/typed_config/max_request_bytes"
+
+
+@breaks("ESM333")
+def _(s: Site) -> str:
+    s.manager["http_filters"] = s.manager["http_filters"][-1:]
+    append = {"header": {"key": "X-Tier", "value": "gold"}}
+    s.add_filter("header_mutation.v3.HeaderMutation", {"mutations": {"request_mutations": [{"append": append}]}})
+    gold = {"prefix": "/", "headers": [{"name": "x-tier", "string_match": {"exact": "gold"}}]}
+    s.add_route(match=gold, direct_response={"status": 200})
+    return "/request_mutations/0/append"
+
+
+@breaks("ESM334")
+def _(s: Site) -> str:
+    s.manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
+    s.action["upgrade_configs"] = [{"upgrade_type": "websocket", "enabled": False}]
+    return "/route/upgrade_configs/0/enabled"

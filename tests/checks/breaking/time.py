@@ -151,3 +151,9 @@ def _(s: Site) -> str:
     s.manager["request_timeout"] = "2s"
     s.action["timeout"] = "300s"
     return "/request_timeout"
+
+
+@breaks("ESM623")
+def _(s: Site) -> str:
+    s.action["max_grpc_timeout"] = "2s"
+    return "/route/max_grpc_timeout"
