@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .upstream_request import UpstreamRequest
 
 HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+UNREADABLE: Final = "it hangs up (one that answers in plaintext: WRONG_VERSION_NUMBER)"
 PREFIX: Final = "attempt {} to {}: {}"
 
 
@@ -42,8 +43,8 @@ def _reset_words(attempts: Attempts, request: UpstreamRequest, reset: Reset) -> 
     socket = cluster.transport_sockets.resolve(host)
     speaks = attempts.exchange.script.nature(host.endpoint, cluster.name)
     if socket.tls and speaks.tls is False:
-        words = ": the transport_socket speaks TLS, the endpoint plaintext: a server that answers all the same "
-        return socket.ref, words + "ends the handshake with WRONG_VERSION_NUMBER", ()
+        words = ": the transport_socket speaks TLS, the endpoint plaintext: {}"
+        return socket.ref, words, (reset.transport_failure or UNREADABLE,)
     if speaks.tls and not socket.tls:
         words = ": the endpoint speaks TLS, and the cluster sends plaintext, without a transport_socket for TLS"
         return cluster.ref.at("transport_socket"), words, ()

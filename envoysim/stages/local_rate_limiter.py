@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..lazy_dataclass import dataclass
 from ..schema import Msg, duration_ms
@@ -17,6 +17,8 @@ from .token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from .proxy import Proxy
+
+DEFAULT_BUCKET: Final = ("token_bucket",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +29,26 @@ class BucketConfig:
     tokens_per_fill: int
     interval_ms: float
     shadow_mode: bool = False
+    path: tuple[str | int, ...] = DEFAULT_BUCKET
+    """Where it stands below the filter's configuration."""
 
     def make(self, now_ms: float) -> Bucket:
         """Make a full bucket."""
         rate = self.tokens_per_fill / (self.interval_ms / 1000) if self.interval_ms else 0.0
-        return Bucket(self.max_tokens, rate, now_ms, self.shadow_mode)
+        return Bucket(self.max_tokens, rate, now_ms, self.shadow_mode, self.path)
 
 
 class Bucket(TokenBucket):
     """A bucket that may only look on."""
 
-    __slots__ = ("shadow_mode",)
+    __slots__ = ("path", "shadow_mode")
 
-    def __init__(self, max_tokens: int, fill_rate: float, now_ms: float, shadow_mode: bool) -> None:
+    def __init__(
+        self, max_tokens: int, fill_rate: float, now_ms: float, shadow_mode: bool, path: tuple[str | int, ...]
+    ) -> None:
         super().__init__(max_tokens, fill_rate, now_ms)
         self.shadow_mode = shadow_mode
+        self.path = path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +74,11 @@ class Result:
 
     def __str__(self) -> str:
         return self.words
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """Where the bucket that decided stands below the filter's configuration."""
+        return DEFAULT_BUCKET if self.bucket is None else self.bucket.path
 
 
 class Limiter:
@@ -145,8 +157,11 @@ def compile_limiter(msg: Msg, proxy: Proxy) -> LimiterConfig:
     return LimiterConfig(
         _compile_bucket(msg.token_bucket),
         tuple(
-            (tuple((entry.key, entry.value) for entry in d.entries), _compile_bucket(d.token_bucket, d.shadow_mode))
-            for d in msg.descriptors
+            (
+                tuple((entry.key, entry.value) for entry in d.entries),
+                _compile_bucket(d.token_bucket, d.shadow_mode, ("descriptors", index, *DEFAULT_BUCKET)),
+            )
+            for index, d in enumerate(msg.descriptors)
         ),
         msg.always_consume_default_token_bucket.value if msg.HasField("always_consume_default_token_bucket") else True,
         msg.max_dynamic_descriptors.value if msg.HasField("max_dynamic_descriptors") else 20,
@@ -154,6 +169,6 @@ def compile_limiter(msg: Msg, proxy: Proxy) -> LimiterConfig:
     )
 
 
-def _compile_bucket(msg: Msg, shadow_mode: bool = False) -> BucketConfig:
+def _compile_bucket(msg: Msg, shadow_mode: bool = False, path: tuple[str | int, ...] = DEFAULT_BUCKET) -> BucketConfig:
     per_fill = msg.tokens_per_fill.value if msg.HasField("tokens_per_fill") else 1
-    return BucketConfig(msg.max_tokens, per_fill, int(duration_ms(msg.fill_interval)), shadow_mode)
+    return BucketConfig(msg.max_tokens, per_fill, int(duration_ms(msg.fill_interval)), shadow_mode, path)

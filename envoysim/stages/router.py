@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ..model.reply import Aborted, LocalReply
 from .attempts import NEVER, Attempts, End
 from .circuit_breakers import UNLIMITED, resource_manager
+from .cluster_specifier import HeaderCluster, NamedCluster
 from .exchange import Exchange
 from .load_balancer import Host
 from .mirror import send_mirrors
@@ -25,7 +26,9 @@ from .upstream_script import Script
 from .upstream_tls import NO_OPTIONS, TransportOptions
 
 if TYPE_CHECKING:
+    from ..model.ref import Ref
     from .cluster import Cluster
+    from .cluster_specifier import ClusterChoice
     from .http_filters.router import RouterFilter
     from .stream import Story, Stream
 
@@ -95,7 +98,8 @@ def prepare_attempts(stream: Stream, action: Forward, config: RouterFilter) -> A
     if choice.unknown:
         return Aborted("unknown", details=choice.unknown)
     if cluster is None:
-        stream.telling.step("cluster", action.ref, "no cluster `{}`", choice.name)
+        at, words = _named_at(action, choice)
+        stream.telling.step("cluster", at, "no cluster `{}`" + words, choice.name)
         return LocalReply(action.cluster_not_found_status, "cluster_not_found", "", ("NC",))
     stream.cluster = cluster.name
     stream.telling.step("cluster", cluster.ref, "cluster `{}`", cluster.name)
@@ -120,6 +124,16 @@ def prepare_attempts(stream: Stream, action: Forward, config: RouterFilter) -> A
     idle_ms = stream_idle_ms(stream, action)
     timers = StreamTimers(deadline_ms, idle_ms, stream.state.now_ms + idle_ms, exchange.complete)
     return Attempts(exchange, timers)
+
+
+def _named_at(action: Forward, choice: ClusterChoice) -> tuple[Ref, str]:
+    """Return the field that names the cluster, and words for it where the request fills it."""
+    specifier, entry = action.cluster_specifier, choice.entry
+    if entry is not None:
+        return entry.ref.at("cluster_header" if entry.cluster_header else "name"), ""
+    if isinstance(specifier, HeaderCluster):
+        return action.ref.at("cluster_header"), f", which header `{specifier.header}` names"
+    return action.ref.at("cluster") if isinstance(specifier, NamedCluster) else action.ref, ""
 
 
 def send_first(attempts: Attempts, config: RouterFilter, host: Host) -> None:

@@ -31,6 +31,12 @@ class Buffer(DecoderOnly):
     ref: Ref
     max_request_bytes: int
     disabled: bool = False
+    per_route: bool = False
+
+    @property
+    def limit_ref(self) -> Ref:
+        """Where the limit is set."""
+        return self.ref.at("buffer", "max_request_bytes") if self.per_route else self.ref.at("max_request_bytes")
 
     def decode(self, stream: Stream, overrides: tuple[object, ...]) -> Verdict:
         """Refuse bodies over the limit; give the others a ``content-length``. Requests without body just pass."""
@@ -43,9 +49,8 @@ class Buffer(DecoderOnly):
         size = len(stream.body.encode())
         whole = stream.protocol == "HTTP/2" and size <= MAX_FRAME and not len(stream.trailers)
         if size > settings.max_request_bytes and not whole:
-            stream.telling.step(
-                "http filter", settings.ref, "body of {} bytes, at most {}: 413", size, settings.max_request_bytes
-            )
+            at, words = settings.limit_ref, "body of {} bytes, max_request_bytes is {}: 413"
+            stream.telling.step("http filter", at, words, size, settings.max_request_bytes)
             return TOO_LARGE
         if "content-length" not in stream.headers:
             stream.headers.set("content-length", str(size))
@@ -68,7 +73,7 @@ def compile_buffer(msg: Msg, ref: Ref, proxy: Proxy) -> Buffer:
 
 def compile_per_route(msg: Msg, ref: Ref, proxy: Proxy) -> Buffer:
     """Compile ``BufferPerRoute``."""
-    return Buffer(ref, msg.buffer.max_request_bytes.value, msg.disabled)
+    return Buffer(ref, msg.buffer.max_request_bytes.value, msg.disabled, per_route=True)
 
 
 MODULE: Final = FilterModule(PREFIX + "Buffer", compile_buffer, (PREFIX + "BufferPerRoute",), compile_per_route)

@@ -42,7 +42,8 @@ class CdnLoop(DecoderOnly):
                 stream.telling.step("http filter", self.ref, "CDN-Loop `{}` is invalid: 400", value)
                 return INVALID
             if ids.count(self.cdn_id) > self.max_allowed:
-                stream.telling.step("http filter", self.ref, "`{}` was here already: 502", self.cdn_id)
+                at, words = self.ref.at("max_allowed_occurrences"), "`{}` was here more than {} times: 502"
+                stream.telling.step("http filter", at, words, self.cdn_id, self.max_allowed)
                 return LOOP
         stream.headers.append("cdn-loop", self.cdn_id)
         return None

@@ -77,21 +77,18 @@ class CorsFilter:
             return None
         telling = stream.telling
         allowed = _origin_allowed(policies, origin)
+        origins = policies[0].ref.at("allow_origin_string_match")
         telling.count(f"http.{stream.hcm.stat_prefix}.cors.{'origin_valid' if allowed else 'origin_invalid'}")
         stream.facts[self.key] = _CorsRequest(origin if allowed else "", policies)
         if headers.get(":method") != "OPTIONS" or not headers.get("access-control-request-method"):
-            telling.step(
-                "http filter", policies[0].ref, "CORS: origin `{}` is {}allowed", origin, "" if allowed else "not "
-            )
+            telling.step("http filter", origins, "CORS: origin `{}` is {}allowed", origin, "" if allowed else "not ")
             return None
         if not allowed and _first(policies, "forward_not_matching_preflights", True):
-            telling.step(
-                "http filter", policies[0].ref, "CORS preflight: origin `{}` is not allowed: passed on", origin
-            )
+            telling.step("http filter", origins, "CORS preflight: origin `{}` is not allowed: passed on", origin)
             return None
         telling.step(
             "http filter",
-            policies[0].ref,
+            origins,
             "CORS preflight answered: origin `{}` is {}allowed",
             origin,
             "" if allowed else "not ",

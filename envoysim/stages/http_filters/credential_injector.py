@@ -39,7 +39,8 @@ class CredentialInjector(DecoderOnly):
             telling.step("http filter", self.ref, "`{}` is there already", self.header)
             return None
         if self.value is None:
-            telling.step("http filter", self.ref, "no credential to inject")
+            at = self.ref.at("allow_request_without_credential")
+            telling.step("http filter", at, "no credential to inject")
             return None if self.allow_without else FAILED
         stream.headers.replace(self.header, self.value)
         telling.step("http filter", self.ref, "credential put into `{}`", self.header)

@@ -54,7 +54,7 @@ class Csrf(DecoderOnly):
         telling.count(stats + ("request_invalid" if source else "missing_source_origin"))
         telling.step(
             "http filter",
-            policy.ref,
+            policy.ref.at("additional_origins"),
             "CSRF {}: origin `{}` is not `{}` and none of the additional origins",
             "refuses the request" if enabled else "would refuse the request (shadow)",
             source,

@@ -52,6 +52,7 @@ class DynamicForwardProxy(DecoderOnly):
                 headers.set(":authority", host)
         host = headers.get(":authority")
         if not host:
+            stream.telling.step("http filter", self.ref, "no host to resolve for cluster `{}`: 400", name)
             return NO_HOST
         stream.telling.step("http filter", self.ref, "`{}` is resolved for cluster `{}`", host, name)
         return None

@@ -112,7 +112,9 @@ class ExtAuthz:
         if deny is None or not stream.proxy.runtime.boolean(*deny) or self.shadow_mode:
             stream.telling.step("http filter", self.ref, "ext_authz is not enabled for this request")
             return None
-        stream.telling.step("http filter", self.ref, "ext_authz is not enabled for this request: deny_at_disable")
+        stream.telling.step(
+            "http filter", self.ref.at("deny_at_disable"), "ext_authz is not enabled for this request: deny_at_disable"
+        )
         return LocalReply(self.status_on_error, "ext_authz_error", "", ("UAEX",))
 
     def _check(self, stream: Stream, route: PerRoute | None) -> Verdict:
@@ -125,6 +127,8 @@ class ExtAuthz:
             # HTTP/2: data that ends the request is never kept back, so no limit is met.
             whole = stream.protocol == "HTTP/2" and len(data) <= MAX_FRAME and not len(stream.trailers)
             if len(data) > settings.max_request_bytes and not settings.allow_partial and not whole:
+                at, words = self.ref.at("with_request_body", "max_request_bytes"), "body of {} bytes, at most {}: 413"
+                stream.telling.step("http filter", at, "ext_authz: " + words, len(data), settings.max_request_bytes)
                 return TOO_LARGE
             body = data[: settings.max_request_bytes].decode("utf-8", "replace")
             partial = "true" if len(data) > settings.max_request_bytes else "false"
@@ -185,10 +189,12 @@ class ExtAuthz:
 
     def _on_error(self, stream: Stream) -> LocalReply | None:
         if not self.failure_mode_allow:
-            stream.telling.step("http filter", self.ref, "ext_authz got no decision: {}", self.status_on_error)
+            words = "ext_authz got no decision, and failure_mode_allow is off: {}"
+            stream.telling.step("http filter", self.ref.at("failure_mode_allow"), words, self.status_on_error)
             return LocalReply(self.status_on_error, "ext_authz_error", "", ("UAEX",))
         self._count(stream, "failure_mode_allowed")
-        stream.telling.step("http filter", self.ref, "ext_authz got no decision: allowed by failure_mode_allow")
+        at = self.ref.at("failure_mode_allow")
+        stream.telling.step("http filter", at, "ext_authz got no decision: allowed by failure_mode_allow")
         if self.failure_mode_allow_header_add:
             stream.headers.add(FAILURE_MODE_ALLOWED, "true")
         return None

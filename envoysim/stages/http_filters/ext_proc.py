@@ -96,9 +96,11 @@ class ExtProc:
 
     def _fail(self, stream: Stream, message: str, *, fails_open: bool) -> LocalReply | None:
         if fails_open:
-            stream.telling.step("http filter", self.ref, "ext_proc fails: passed on by failure_mode_allow")
+            at = self.ref.at("failure_mode_allow")
+            stream.telling.step("http filter", at, "ext_proc fails: passed on by failure_mode_allow")
             return None
-        stream.telling.step("http filter", self.ref, "ext_proc fails: {}", self.status_on_error)
+        words = "ext_proc fails, and failure_mode_allow is off: {}"
+        stream.telling.step("http filter", self.ref.at("failure_mode_allow"), words, self.status_on_error)
         return LocalReply(self.status_on_error, FAILED.format(message.replace(" ", "_")))
 
 

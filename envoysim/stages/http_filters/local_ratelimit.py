@@ -82,7 +82,7 @@ class LocalRateLimit:
         telling.count(stats + "enforced")
         telling.step(
             "http filter",
-            self.ref,
+            self.ref.at(*result.path),
             "local rate limit: no token in {}: {} `local_rate_limited` (RL)",
             result,
             self.status,

@@ -138,6 +138,7 @@ class RateLimit(DecoderOnly):
     def _over_limit(self, stream: Stream) -> LocalReply | None:
         if not self._drawn(stream, self.enforced, "ratelimit.http_filter_enforcing"):
             return None
+        stream.telling.step("http filter", self.ref, "over the limit: {} `request_rate_limited`", self.limited_status)
         headers = HeaderMap([("x-envoy-ratelimited", "true")] if self.limited_header else [])
         if self.response_headers is not None:
             self.response_headers.apply(headers, stream, None)
@@ -157,6 +158,8 @@ class RateLimit(DecoderOnly):
         if not deny:
             stream.telling.count(cluster + "failure_mode_allowed")
             return None
+        at = self.ref.at("failure_mode_deny")
+        stream.telling.step("http filter", at, "no answer, and failure_mode_deny is on: {}", self.error_status)
         return LocalReply(self.error_status, "rate_limiter_error", "", ("RLSE",))
 
 

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ...model.trace import Rejected
-from ..host import Host, coarse_health
+from ..host import Host
 from .active import request_counts
 from .aggregate import choose_member
 from .context import Ask, LbContext, NoHost, Unknown
 from .dynamic_forward_proxy import NOTE, choose_named_host
 from .live_cluster import LiveCluster, live_cluster
+from .no_host import health_of, no_host
 from .original_dst import choose_original_dst
 from .policy import RoundRobin, Unmodelled, slow_start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...model.world import State, World
     from ..cluster import Cluster
     from ..stream import Telling
@@ -38,7 +36,7 @@ def choose_host(
     ask = Ask(cluster, context, world, state, telling)
     chosen = _choose(cluster, context, ask)
     if isinstance(chosen, NoHost):
-        telling.step("load balancer", chosen.ref, "no host: {}", chosen.reason)
+        telling.step("load balancer", chosen.ref, "no host: {}", chosen.reason, losers=chosen.losers)
     elif isinstance(chosen, Unknown):
         telling.step("load balancer", chosen.ref, "not known: {}", chosen.what)
         telling.note(chosen.ref, f"not in the dump: {chosen.what}")
@@ -93,8 +91,8 @@ def _among_hosts(cluster: Cluster, ask: Ask) -> Host | NoHost | Unknown:
         return overridden
     host = live.balancer.choose(ask)
     if host is None:
-        return NoHost(ask.reason or _why_none(live), cluster.ref)
-    losers = _losers(live, host) if telling.explain else None
+        return no_host(live, ask)
+    losers = health_of(live, host, ask.how) if telling.explain else None
     if ask.how:
         words = "{}: {}; {} chose among {}"
         telling.step(
@@ -131,24 +129,3 @@ def _status(host: Host, flags: frozenset[str]) -> str:
     if host.eds_status in ("UNHEALTHY", "DRAINING", "TIMEOUT"):
         return host.eds_status
     return "DEGRADED" if "degraded_active_hc" in flags else host.eds_status
-
-
-def _why_none(live: LiveCluster) -> str:
-    hosts = live.cluster.hosts
-    return f"none of {len(hosts)} hosts is healthy" if hosts else "the cluster has no hosts"
-
-
-def _losers(live: LiveCluster, chosen: Host) -> Callable[[], tuple[Rejected, ...]]:
-    others = [(host, live.flags(host)) for host in live.cluster.hosts if host is not chosen]
-
-    def losers() -> tuple[Rejected, ...]:
-        return tuple(Rejected(host.ref, _reason(host, flags)) for host, flags in others)
-
-    return losers
-
-
-def _reason(host: Host, flags: frozenset[str]) -> str:
-    health = coarse_health(flags)
-    words = ", ".join(sorted(flag.replace("_", " ") for flag in flags))
-    detail = f" ({words})" if words else ""
-    return f"{host.endpoint}: {health}{detail}, priority {host.priority}, weight {host.weight}"

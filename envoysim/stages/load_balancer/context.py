@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +11,7 @@ from .previous_priorities import PreviousPrioritiesState
 
 if TYPE_CHECKING:
     from ...model.ref import Ref
+    from ...model.trace import Rejected
     from ...model.world import State, World
     from ..cluster import Cluster
     from ..hash_policy import HashPolicies
@@ -47,10 +48,11 @@ class LbContext:
 
 @dataclass(frozen=True, slots=True)
 class NoHost:
-    """No host can be chosen: 503 with ``UH``. ``reason`` says why."""
+    """No host can be chosen: 503 with ``UH``. ``reason`` says why, ``losers`` how the hosts stand."""
 
     reason: str
     ref: Ref | None = None
+    losers: Callable[[], tuple[Rejected, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Ask:
     telling: Telling
     reason: str = ""
     """Why there is no host, from the balancer that found none."""
+    missing: Mapping[str, object] | None = None
+    """The criteria no subset has, where there is no fallback; empty without criteria."""
     candidates: int = 0
     """Among how many hosts the policy chose."""
     how: str = ""

@@ -183,6 +183,7 @@ class SubsetBalancer:
         if policy.fallback == "NO_FALLBACK":
             words = _words(criteria) if criteria else "the route has no metadata_match"
             ask.reason = f"{words}: no such subset, and the fallback policy is NO_FALLBACK"
+            ask.missing = criteria or {}
             return None
         host = self._from_fallback(policy.fallback, ask)
         if host is not None:
@@ -207,6 +208,7 @@ class SubsetBalancer:
             return self._choose(fewer, ask)
         if selector.fallback == "NO_FALLBACK":
             ask.reason = f"{_words(criteria)}: no such subset, and its selector's fallback policy is NO_FALLBACK"
+            ask.missing = criteria
             return None
         return self._from_fallback(selector.fallback, ask)
 
