@@ -266,7 +266,7 @@ def _answer_h1(upstreams: ScriptedUpstreams, sock: socket.socket, behaviour: Beh
 
 
 def serve_h2(upstreams: ScriptedUpstreams, sock: socket.socket, endpoint: str) -> None:
-    """Serve HTTP/2 requests; each is answered when it is whole."""
+    """Serve HTTP/2 requests; each is answered when it is whole, CONNECT (it stays open) by its headers."""
     import h2.config
     import h2.connection
     import h2.events
@@ -281,7 +281,11 @@ def serve_h2(upstreams: ScriptedUpstreams, sock: socket.socket, endpoint: str) -
         with answers.lock:
             for event in connection.receive_data(data):
                 if isinstance(event, h2.events.RequestReceived) and event.stream_id is not None:
-                    requests[event.stream_id] = ([(str(n), str(v)) for n, v in event.headers or ()], bytearray())
+                    headers = [(str(n), str(v)) for n, v in event.headers or ()]
+                    if (":method", "CONNECT") in headers:
+                        answers.answer(event.stream_id, _h2_sighting(endpoint, headers, b""))
+                    else:
+                        requests[event.stream_id] = (headers, bytearray())
                 elif isinstance(event, h2.events.DataReceived) and event.stream_id in requests:
                     requests[event.stream_id][1].extend(event.data or b"")
                     connection.acknowledge_received_data(event.flow_controlled_length or 0, event.stream_id)
@@ -352,7 +356,8 @@ class _H2Answers:
         sent = [(":status", str(status)), *((n.lower(), v) for n, v in answer)]
         bodiless = method == "HEAD" or status in (204, 304)
         head_only = bodiless or (not content and not behaviour.trailers)
-        connection.send_headers(stream, sent, end_stream=head_only and action not in ("partial", "stall"))
+        ends = head_only and action not in ("partial", "stall") and status >= 200  # what informs never ends a stream
+        connection.send_headers(stream, sent, end_stream=ends)
         if not head_only and action != "stall":
             connection.send_data(stream, content, end_stream=action != "partial" and not behaviour.trailers)
             if behaviour.trailers:
