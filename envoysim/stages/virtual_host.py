@@ -70,7 +70,8 @@ class VirtualHost:
             telling.note(ref, note)
         protocol = headers.get("x-forwarded-proto")
         if not protocol:
-            telling.step("route", self.ref, "no route: the request has no x-forwarded-proto")
+            if NOT_ADMITTED not in stream.facts:
+                telling.step("route", self.ref, "no route: the request has no x-forwarded-proto")
             return None
         if self._redirects_to_tls(protocol, headers):
             telling.step("route", self.tls_redirect.ref, "require_tls {}: `{}`", self.require_tls, protocol)
