@@ -2,7 +2,8 @@
 
 ## What it finds
 A redirect whose `Location` is the URL that was asked for: HTTPS redirects in a route table that also serves TLS,
-path redirects that match their own target. Each redirect is simulated.
+path redirects that match their own target. Each redirect is simulated. As an info: a redirect to HTTPS alone, where
+nothing in the dump serves TLS.
 
 ## Why it matters
 Browsers follow the redirect until they give up: ERR_TOO_MANY_REDIRECTS.
@@ -11,10 +12,11 @@ Browsers follow the redirect until they give up: ERR_TOO_MANY_REDIRECTS.
 `redirect: {https_redirect: true}` in the route table of the HTTPS listener.
 
 ## When it is harmless
-Never.
+Never; the info where another proxy serves HTTPS.
 
 ## Fix
-Redirect plaintext listeners only (Istio: httpsRedirect on the HTTP server), or exempt the target path.
+Redirect plaintext listeners only (Istio: httpsRedirect on the HTTP server), or exempt the target path. Where TLS ends
+at a load balancer in front, redirect there, or match `x-forwarded-proto: http`.
 
 ## Source
 `RouteEntryImplBase::newUri` in `source/common/router/config_impl.cc`.
@@ -28,6 +30,7 @@ from ..model.finding import Finding, Witness
 from ..simulate import simulate
 from .base import Check
 from .subject import RouteItem, Subject, origin_of
+from .tls_walk import downstream_tls
 from .witness import authority_of, path_of, witness
 
 
@@ -49,6 +52,28 @@ def find(subject: Subject) -> Iterator[Finding]:
                     origin=origin_of(route.msg),
                 )
                 break
+        else:
+            if _https_alone(route) and not downstream_tls(subject):
+                yield CHECK.finding(
+                    route.ref.at("redirect"),
+                    f"route `{route.label}` redirects to https, which no filter chain here serves: where TLS ends at a "
+                    "load balancer in front, the request comes back in plaintext and is redirected again "
+                    "(redirect loop)",
+                    severity="info",
+                    fix="redirect at the load balancer, or match x-forwarded-proto: http",
+                    witness=next(_requests(subject, route), None),
+                    origin=origin_of(route.msg),
+                )
+
+
+def _https_alone(route: RouteItem) -> bool:
+    """Whether a redirect changes nothing but the scheme, whatever the client's was."""
+    redirect = route.msg.redirect
+    if not (redirect.https_redirect or redirect.scheme_redirect == "https") or redirect.host_redirect:
+        return False
+    if redirect.port_redirect not in (0, 443) or redirect.WhichOneof("path_rewrite_specifier") is not None:
+        return False
+    return not any(h.name.lower() in ("x-forwarded-proto", ":scheme") for h in route.msg.match.headers)
 
 
 def _requests(subject: Subject, route: RouteItem) -> Iterator[Witness]:

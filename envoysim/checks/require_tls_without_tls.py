@@ -29,6 +29,7 @@ from ..model.finding import Finding
 from ..schema import enum_name
 from .base import Check
 from .subject import Manager, Subject
+from .tls_walk import downstream_tls
 from .witness import request_for
 
 
@@ -40,12 +41,13 @@ def find(subject: Subject) -> Iterator[Finding]:
             continue
         if any(m.chain.msg.HasField("transport_socket") or _trusts(m) for m in managers):
             continue
-        if any(m.listener.msg.address.socket_address.port_value in (80, 8080) for m in managers):
-            continue  # the usual redirect listener
+        usual = any(m.listener.msg.address.socket_address.port_value in (80, 8080) for m in managers)
+        if usual and downstream_tls(subject):
+            continue  # a redirect to the TLS listener beside it
         yield CHECK.finding(
             host.ref.at("require_tls"),
             f"virtual host `{host.msg.name}` requires TLS, but only plaintext listeners serve it and they take no "
-            "x-forwarded-proto: every request is answered 301 to https",
+            "x-forwarded-proto: every request is answered 301 to https, a redirect loop where TLS ends in front",
             witness=request_for(host),
         )
 

@@ -58,6 +58,14 @@ def command(sources: tuple[str, ...], **options: Any) -> int:
     for _, some in progress(work, "checking", total=len(chosen.checks) * len(proxies)):
         found += (f for f in some if chosen.shows(f))
     found = sort(found)
+    for proxy in proxies:
+        if not (proxy.listeners or proxy.clusters or proxy.route_configurations):
+            names = ", ".join(d.name for d in proxy.documents if d.root is not None)
+            click.echo(
+                f"envoysim: warning: {names}: nothing to check: no listener, cluster or route configuration is in use "
+                "(unknown fields are not read)",
+                err=True,
+            )
     _write(dump, proxies, found, " ".join(sources), options)
     return 1 if any(map(chosen.fails, found)) else 0
 

@@ -100,6 +100,18 @@ def principals(*names: str, taken: str = "") -> Edit:
     return edit
 
 
+def https_redirect(tls: bool) -> Edit:
+    """The plaintext listener redirects to HTTPS; a TLS listener stands beside it, or none."""
+
+    def edit(s: Site) -> None:
+        s.route.pop("route")
+        s.route["redirect"] = {"https_redirect": True}
+        if not tls:
+            s.tls[0].pop("transport_socket")
+
+    return edit
+
+
 def idle(route: str | None, manager: str | None, timeout: str) -> Edit:
     """Timeouts of a route and its connection manager."""
 
@@ -115,6 +127,7 @@ def idle(route: str | None, manager: str | None, timeout: str) -> Edit:
     [
         ("ESM202", listener_filter("dynamic_modules.v3.DynamicModuleListenerFilter")),
         ("ESM202", listener_filter("tls_inspector.v3.TlsInspector")),
+        ("ESM313", https_redirect(tls=True)),
         ("ESM333", route_is_looked_up_again),
         ("ESM334", upgrade_stays_on),
         ("ESM401", on_demand),
@@ -146,6 +159,7 @@ def test_what_is_meant_is_not_told(code: str, edit: Edit) -> None:
     ("code", "edit", "severity", "end"),
     [
         ("ESM202", listener_filter("proxy_protocol.v3.ProxyProtocol"), "error", "it never matches"),
+        ("ESM313", https_redirect(tls=False), "info", "redirected again (redirect loop)"),
         ("ESM320", domains("api.*:8080"), "error", "`*` is not part of one"),
         ("ESM320", domains("api.*", "api.*:8080"), "info", "`api.*` takes its hosts, with any port"),
         ("ESM401", lost(), "error", ": 503 NC cluster_not_found"),

@@ -240,6 +240,16 @@ def test_bad_input_is_told(
     assert hint in (caught.value.help or "")
 
 
+@pytest.mark.parametrize("text", ['{"static_resources": {"listenerz": []}}', '{"configs": []}'])
+def test_a_source_with_nothing_to_check_is_told(tmp_path: Path, text: str) -> None:
+    source = tmp_path / "empty.json"
+    source.write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(command, [str(source)], standalone_mode=False)
+
+    assert "empty.json: nothing to check" in result.stderr
+    assert result.stdout == "nothing found\n"
+
+
 def test_a_file_that_is_not_text_or_not_to_be_read_is_told(check: Check) -> None:
     Path("old.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OptionError, match=r"old\.json: not a baseline: not a text"):

@@ -312,3 +312,9 @@ def _(s: Site) -> str:
     validation = {"trusted_ca": {"inline_string": EXPIRED}}
     s.upstream_context(sni="shop.example", common_tls_context={"validation_context": validation})
     return "/validation_context/trusted_ca"
+
+
+@breaks("ESM445")
+def _(s: Site) -> str:
+    s.options(explicit_http_config={"http_protocol_options": {"accept_http_10": True}})
+    return "/explicit_http_config/http_protocol_options"

@@ -217,3 +217,11 @@ def _(s: Site) -> str:
     names = [{"authenticated": {"principal_name": {"exact": "cluster.local/ns/web/sa/shop"}}}]
     _rbac(s, caller={"principals": names})
     return "/principals/0/authenticated"
+
+
+@breaks("ESM528")
+def _(s: Site) -> str:
+    _local_limit(s, 1000)
+    for owner, name in ((s.host, "x-user"), (s.action, "x-team")):
+        owner["rate_limits"] = [{"actions": [{"request_headers": {"header_name": name, "descriptor_key": name}}]}]
+    return "/route/rate_limits"

@@ -240,3 +240,17 @@ def _(s: Site) -> str:
     s.manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
     s.action["upgrade_configs"] = [{"upgrade_type": "websocket", "enabled": False}]
     return "/route/upgrade_configs/0/enabled"
+
+
+@breaks("ESM335")
+def _(s: Site) -> str:
+    s.action["hash_policy"] = [{"cookie": {"name": "SESSION"}}]
+    return "/hash_policy/0/cookie"
+
+
+@breaks("ESM336")
+def _(s: Site) -> str:
+    names = [s.action.pop("cluster"), s.add_cluster(name="canary")["name"]]
+    s.action["weighted_clusters"] = {"clusters": [{"name": name, "weight": 50} for name in names]}
+    s.action["hash_policy"] = [{"header": {"header_name": "x-user"}}]
+    return "/route/weighted_clusters"
