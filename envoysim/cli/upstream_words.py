@@ -11,6 +11,8 @@ from ..errors import OptionError
 from ..model.behaviour import Action, Behaviour, Upstream
 
 ACTIONS = tuple(a for a in get_args(Action) if a != "reply")
+NATURES = {"plaintext": Upstream(tls=False, protocol="HTTP/1.1"), "tls": Upstream(tls=True)}
+"""What an endpoint speaks, whatever its cluster is configured to speak; beside what it does."""
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m)?$")  # not a configuration regex: our own words
 _UNIT_MS = {"ms": 1.0, "s": 1000.0, "m": 60_000.0, None: 1.0}
 HELP = "WHO=STATUS|ACTION[, ...] [after TIME], e.g. '*=503', '10.1.2.3:9080=reset', 'reviews|v2=200 after 2s'"
@@ -26,9 +28,15 @@ def parse_upstreams(words: Sequence[str]) -> dict[str, Upstream]:
         who, equals, what = word.rpartition("=")
         if not equals or not who or not what.strip():
             raise OptionError(f"malformed `--upstream {word}`", help=HELP)
-        behaviours = tuple(_behaviour(part.strip(), word) for part in what.split(","))
-        known = found.get(who)
-        found[who] = Upstream(behaviours=(*known.behaviours, *behaviours) if known else behaviours)
+        upstream = found.get(who, Upstream())
+        for part in what.split(","):
+            nature = NATURES.get(part.strip())
+            if nature is None:
+                behaviours = (*upstream.behaviours, _behaviour(part.strip(), word))
+                upstream = replace(upstream, behaviours=behaviours)
+            else:
+                upstream = replace(nature, behaviours=upstream.behaviours)
+        found[who] = upstream
     return found
 
 
@@ -47,8 +55,10 @@ def _action(what: str, word: str) -> Behaviour:
         return Behaviour(action=what)  # type: ignore[arg-type]  # one of the literal's words
     import difflib
 
-    close = difflib.get_close_matches(what, ACTIONS, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"a status, `grpc N`, or one of {', '.join(ACTIONS)}"
+    close = difflib.get_close_matches(what, (*NATURES, *ACTIONS), n=1)
+    hint = (
+        f"did you mean `{close[0]}`?" if close else f"a status, `grpc N`, or one of {', '.join((*NATURES, *ACTIONS))}"
+    )
     raise OptionError(f"malformed `--upstream {word}`: unknown behaviour `{what}`", help=hint)
 
 

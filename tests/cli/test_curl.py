@@ -67,13 +67,24 @@ def test_meaningless_options_are_refused(argument: str) -> None:
 
 
 def test_upstream_words() -> None:
-    found = parse_upstreams(["*=503", "10.1.2.3:9080=reset", "outbound|80|v2|a=200 after 2s, hang", "x=grpc 14"])
+    found = parse_upstreams(
+        [
+            "*=503",
+            "10.1.2.3:9080=reset",
+            "outbound|80|v2|a=200 after 2s, hang",
+            "x=grpc 14",
+            "y=plaintext",
+            "z=tls, 503",
+        ]
+    )
 
     assert found == {
         "*": Upstream(behaviours=(Behaviour(status=503),)),
         "10.1.2.3:9080": Upstream(behaviours=(Behaviour(action="reset"),)),
         "outbound|80|v2|a": Upstream(behaviours=(Behaviour(delay_ms=2000.0), Behaviour(action="hang"))),
         "x": Upstream(behaviours=(Behaviour(grpc_status=14),)),
+        "y": Upstream(tls=False, protocol="HTTP/1.1"),
+        "z": Upstream(tls=True, behaviours=(Behaviour(status=503),)),
     }
 
 
