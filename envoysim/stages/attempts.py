@@ -350,14 +350,19 @@ class Attempts:
 
     # ---- ends
 
-    def client_left(self) -> Aborted:
-        """Stop everything: the client has lost patience, or would have with nothing left to happen."""
+    def client_left(self) -> Response | Aborted:
+        """Stop everything: the client has lost patience, perhaps after an answer has begun (which is cut then)."""
         stream = self.stream
         self._abandon_all(stream.state.now_ms)
         self._clean_up()
         stream.telling.step("response", None, "the client leaves without a whole answer")
         stream.details = CLIENT_LEFT.details
-        return CLIENT_LEFT
+        response = self._response
+        if response is None:
+            return CLIENT_LEFT
+        stream.flag(*CLIENT_LEFT.flags)
+        response.details = CLIENT_LEFT.details or ""
+        return response
 
     def _end(self, reply: LocalReply) -> Response | LocalReply:
         """Answer with ``reply``, or cut the answer that has begun (``onUpstreamAbort``)."""

@@ -85,7 +85,8 @@ def make_answer(
         headers.remove("upgrade")
     announced = announced if method == "HEAD" else body
     framed = protocol != "HTTP/2" and not behaviour.trailers and "content-length" not in headers
-    if framed and announced and announced != ECHO:
+    says_none = protocol == H1 and status >= 200 and status not in (204, 304) and method != "CONNECT"
+    if framed and announced != ECHO and (announced or says_none):
         headers.items.append(("content-length", str(len(announced.encode()))))
     trailers = None
     if behaviour.trailers and not bodiless:
