@@ -73,8 +73,14 @@ def pointer_of(number: str) -> str:
     return str(json.loads((CASES[number] / "case.json").read_text())["root_cause_pointer"])
 
 
-def trace(folder: Path, dump: Json, case: Json, tmp_path: Path, upstream: list[str]) -> Json:
+def trace(dump: Json, case: Json, tmp_path: Path, upstream: list[str]) -> Json:
     """Run ``envoysim trace`` with the words of the case's curl line."""
+    told: Json = json.loads(trace_text(dump, case, tmp_path, [*upstream, "-o", "json"]))
+    return told
+
+
+def trace_text(dump: Json, case: Json, tmp_path: Path, more: list[str]) -> str:
+    """What ``envoysim trace`` prints, with ``more`` options."""
     source = tmp_path / "dump.json"
     source.write_text(json.dumps(dump))
     asked = case["request"]
@@ -83,11 +89,10 @@ def trace(folder: Path, dump: Json, case: Json, tmp_path: Path, upstream: list[s
     host = asked.get("sni") or "127.0.0.1"
     url = f"{asked['scheme']}://{host}:{asked['port']}{asked['path']}"
     resolve = ["--resolve", f"{host}:{asked['port']}:127.0.0.1"]
-    arguments = ["trace", str(source), url, "-X", asked["method"], *flags, *resolve, *upstream, "-o", "json"]
+    arguments = ["trace", str(source), url, "-X", asked["method"], *flags, *resolve, *more]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, shlex.join(arguments) + result.output
-    told: Json = json.loads(result.stdout)
-    return told
+    return result.stdout
 
 
 def summary(outcome: Json) -> tuple[Any, ...]:
@@ -109,7 +114,7 @@ def test_the_outcome_is_envoys(number: str, tmp_path: Path) -> None:
     if "concurrency" in case["request"]:
         outcomes = at_once(dump, case)
     else:
-        told = trace(folder, dump, case, tmp_path, UPSTREAM.get(number, []))
+        told = trace(dump, case, tmp_path, UPSTREAM.get(number, []))
         outcomes = [share["outcome"] for share in told.get("shares", [])] or [told["outcome"]]
 
     same = [o for o in outcomes if summary(o) == wanted]
@@ -246,16 +251,20 @@ def test_a_fix_changes_the_outcome(number: str, edit: Edit, wanted: tuple[int, s
     folder = CASES[number]
     dump, case = json.loads((folder / "dump.json").read_text()), json.loads((folder / "case.json").read_text())
     edit(dump)
-    told = trace(folder, dump, case, tmp_path, UPSTREAM.get(number, []))
+    told = trace(dump, case, tmp_path, UPSTREAM.get(number, []))
 
     outcomes = [share["outcome"] for share in told.get("shares", [])] or [told["outcome"]]
     assert {o["status"] for o in outcomes} == {wanted[0]}
     assert all(wanted[1] in f"{o['response_code_details']} {o['cluster']}" for o in outcomes)
 
 
-def test_with_room_all_twelve_are_answered() -> None:
+def with_room() -> Counter[int | None]:
+    """The statuses of twelve requests at once under raised thresholds."""
     folder = CASES["09"]
     dump, case = json.loads((folder / "dump.json").read_text()), json.loads((folder / "case.json").read_text())
     _roomy(dump)
+    return Counter(o["status"] for o in at_once(dump, case))
 
-    assert Counter(o["status"] for o in at_once(dump, case)) == {200: 12}
+
+def test_with_room_all_twelve_are_answered() -> None:
+    assert with_room() == {200: 12}
