@@ -175,5 +175,5 @@ def _request(value: Json) -> Request:
 
 
 def _behaviour(value: Json) -> Behaviour:
-    fields = {k: _pairs(v) if k in ("headers", "trailers") else v for k, v in value.items()}
+    fields: Json = {k: _pairs(v) if k in ("headers", "trailers") else v for k, v in value.items()}
     return Behaviour(**fields)

@@ -147,7 +147,9 @@ def _health_check(bench: Bench) -> Json:
 
 def _header_mutation(bench: Bench) -> Json:
     def one() -> Json:
-        return bench.one({"remove": bench.one(*words.HEADERS)}, {"append": words.header_value_options(bench.rng)[0]})
+        removed, added = bench.one(*words.HEADERS), words.header_value_options(bench.rng)[0]
+        mutation: Json = bench.one({"remove": removed}, {"append": added})
+        return mutation
 
     sides = {side: [one(), one()] for side in ("request_mutations", "response_mutations")}
     return http_filter("header_mutation.v3.HeaderMutation", {"mutations": sides})
@@ -205,7 +207,7 @@ def _override(bench: Bench, filters: list[Json]) -> Json:
 
 def _local_replies(bench: Bench) -> Json:
     def filter_() -> Json:
-        return bench.one(
+        chosen: Json = bench.one(
             {
                 "status_code_filter": {
                     "comparison": {
@@ -218,6 +220,7 @@ def _local_replies(bench: Bench) -> Json:
             {"response_flag_filter": {"flags": [bench.one("NR", "FI", "UAEX", "RL", "UF")]}},
             {"not_health_check_filter": {}},
         )
+        return chosen
 
     mappers = []
     for _ in range(bench.one(0, 1, 2)):

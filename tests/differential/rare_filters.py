@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .build import Behaviour, Bench, Json, route
-from .filter_cases import ROWS, Row
+from .filter_cases import ROWS
+from .filter_rows import Row
 
 
 def _mixable(row: Row) -> bool:

@@ -10,7 +10,8 @@ from envoysim.errors import OptionError
 from envoysim.verify.binary import find_envoy
 from envoysim.verify.ports import free_ports
 
-from .filter_cases import ROWS, Row, make_case
+from .filter_cases import ROWS
+from .filter_rows import Row, make_case
 from .runner import play
 
 pytestmark = [pytest.mark.envoy, pytest.mark.slow]
