@@ -75,6 +75,10 @@ def tell_global_timeout(attempts: Attempts) -> None:
     """Say that the whole request's time is over: the route's timeout, its gRPC's, the default, or the request's own."""
     forward, limit = attempts.forward, attempts.timeouts.global_ms
     telling = attempts.stream.telling
+    policy = forward.retry_policy
+    if policy is not None and policy.ref is not None and policy.per_try_timeout_ms >= limit:
+        words = "per_try_timeout {} ms is not below the timeout of {} ms: it never ends a try"
+        telling.step("timeouts", policy.ref.at("per_try_timeout"), words, policy.per_try_timeout_ms, limit)
     if is_legacy_grpc(forward, grpc=attempts.exchange.grpc):
         telling.step("timeouts", forward.ref.at("max_grpc_timeout"), "the gRPC timeout of {} ms is over", limit)
     elif forward.using_new_timeouts or route_timeout_ms(forward) != limit:

@@ -178,9 +178,9 @@ def shake_hands(transport: DownstreamTransport, connection: DownstreamConnection
             STAGE, tls.ref, "the chain terminates TLS and the client sends plaintext: the connection is closed"
         )
         return Aborted("tls")
-    refused = _verify(tls, connection, telling)
+    refused, setting = _verify(tls, connection, telling)
     if refused:
-        telling.step(STAGE, tls.ref, "{}: the handshake fails", refused)
+        telling.step(STAGE, tls.ref.at(*setting), "{}: the handshake fails", refused)
         return Aborted("tls")
     connection.tls = True
     connection.alpn = _negotiate(tls.alpn_protocols, connection.offered_alpn)
@@ -192,16 +192,17 @@ def shake_hands(transport: DownstreamTransport, connection: DownstreamConnection
     return None
 
 
-def _verify(tls: TlsContext, connection: DownstreamConnection, telling: Telling) -> str:
-    """Check the client's certificate; return why the handshake fails, "" if it does not."""
+def _verify(tls: TlsContext, connection: DownstreamConnection, telling: Telling) -> tuple[str, tuple[str, ...]]:
+    """Check the client's certificate; return why the handshake fails ("" if it does not), and the path of the field."""
     certificate = connection.client_certificate if tls.asks_for_certificate else None
     if certificate is None:
-        return "a client certificate is required and none is sent" if tls.require_client_certificate else ""
+        why = "a client certificate is required and none is sent" if tls.require_client_certificate else ""
+        return why, ("require_client_certificate",)
     if tls.subject_alt_names and not any(name.matches(certificate) for name in tls.subject_alt_names):
-        return "no subject alternative name of the client certificate is allowed"
+        return "no subject alternative name of the client certificate is allowed", ("common_tls_context",)
     telling.assumed.append("the client certificate is valid for the chain's trusted CA")
     connection.peer_certificate = certificate
-    return ""
+    return "", ()
 
 
 def _negotiate(server: tuple[str, ...], client: tuple[str, ...]) -> str:

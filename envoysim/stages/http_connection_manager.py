@@ -258,7 +258,7 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
         _normalize_host(stream, authority)
     refused = mutate_request_headers(stream, first)
     if refused is not None:
-        return _refused(stream, refused)
+        return _refused(stream, refused, "original_ip_detection_extensions", why="no original address was found")
     forward_client_cert(stream, first)
     if hcm.request_timeout_ms and stream.body:
         words = "request_timeout {} ms: the client is taken to send its whole request at once"

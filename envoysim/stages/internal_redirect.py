@@ -70,19 +70,20 @@ def follow_redirect(
     count = stream.facts.get(REDIRECTED, 0)
     assert isinstance(count, int)
     target = _absolute_url(location)
-    why = ""
+    why, at = "", policy.ref
     if not body_kept:
         why = "the request body is too large to keep"
     elif target is None:
         why = "`location` is not an absolute URL"
     elif was_http != (target[0] == "http") and not policy.allow_cross_scheme:
-        why = "the scheme changes and allow_cross_scheme_redirect is not set"
+        why, at = "the scheme changes and allow_cross_scheme_redirect is not set", at.at("allow_cross_scheme_redirect")
     elif count >= policy.max_internal_redirects:
-        why = "max_internal_redirects are made"
+        why = f"max_internal_redirects {policy.max_internal_redirects} are made (1 by default)"
+        at = at.at("max_internal_redirects")
     if not why and target is not None:
         why = _rewrite_request(stream, policy, response, target, was_http=was_http)
     if why:
-        telling.step("internal redirect", policy.ref, "`{}` is not followed: {}", location, why)
+        telling.step("internal redirect", at, "`{}` is not followed: {}", location, why)
         return None
     stream.facts[REDIRECTED] = count + 1
     stream.flags.clear()

@@ -25,6 +25,7 @@ STATUS_CODES, HEADERS, RATELIMITED, RESET, RESET_BEFORE_REQUEST = 0x20, 0x40, 0x
 
 CONNECT_FAILURES: Final = frozenset({"local connection failure", "remote connection failure", "connection timeout"})
 TOO_EARLY: Final = 425
+SERVER_ERROR: Final = 500
 EPOCH_S: Final = 1_767_225_600
 """The wall clock at virtual time 0 (2026-01-01), for reset headers that hold a timestamp."""
 
@@ -179,7 +180,7 @@ def spend_retry(
         telling.step("retry", ref, "after {}: no retry, runtime `upstream.use_retry` is off", cause)
     elif is_retry:
         telling.count(prefix + "upstream_rq_retry_success")
-    elif isinstance(cause, str):
+    elif isinstance(cause, str) or (isinstance(cause, int) and cause >= SERVER_ERROR):
         at = ref.at("retry_on") if ref is not None else None
         telling.step("retry", at, "after {}: retry_on does not ask for a retry", cause)
     return status, 0.0

@@ -65,7 +65,8 @@ def read_bytes(context: Context, cluster: Cluster, host: Host, script: Script) -
         protocol = _protocol_inside(context, nature)
     else:
         if nature.tls and not proxy_speaks_tls:
-            telling.step("upstream request", host.ref, "{} expects TLS and gets plaintext, and closes", host.endpoint)
+            at = cluster.ref.at("transport_socket")
+            telling.step("upstream request", at, "{} expects TLS and gets plaintext, and closes", host.endpoint)
             return UNREADABLE
         protocol = connection.speaks
     if protocol in HTTP and nature.protocol is not None and (protocol == "HTTP/2") != (nature.protocol == "HTTP/2"):

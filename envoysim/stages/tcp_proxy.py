@@ -17,7 +17,7 @@ from ..model.reply import Aborted
 from ..schema import Msg, duration_ms, to_python
 from . import outlier_detection
 from .access_log import AccessLogger, compile_access_loggers
-from .circuit_breakers import resource_manager
+from .circuit_breakers import limit_ref, resource_manager
 from .hash_policy import HashPolicies, compile_hash_policies, compute_connection_hash
 from .load_balancer import Host, LbContext, Unknown, choose_host
 from .network_filter import CLUSTER_STATE, Context
@@ -150,7 +150,9 @@ def proxy_tcp(config: TcpProxy, context: Context, meet_data: MeetData) -> Story[
     name, metadata = _choose_cluster(config, context)
     cluster = context.proxy.cluster(name) if name else None
     if cluster is None:
-        context.telling.step("cluster", config.ref, "there is no cluster `{}`: the connection is closed", name)
+        context.telling.step(
+            "cluster", config.ref.at("cluster"), "there is no cluster `{}`: the connection is closed", name
+        )
         context.telling.count(f"tcp.{config.stat_prefix}.downstream_cx_no_route")
         return TcpEnd(flags=("NC",), closed="eof")
     own = context.connection.metadata.get("envoy.lb")
@@ -222,7 +224,8 @@ class _Session:
             limits = resource_manager(state, cluster.name, cluster.circuit_breakers, "DEFAULT")
             maximum = limits.limits.max_connections
             if limits.connections >= maximum:
-                telling.step("circuit breakers", limits.limits.ref, "max_connections {} is reached", maximum)
+                at = limit_ref(limits.limits, cluster.ref, "max_connections")
+                telling.step("circuit breakers", at, "max_connections {} is reached (1024 by default)", maximum)
                 telling.count(f"cluster.{cluster.name}.upstream_cx_overflow")
                 return self._end("eof", ("UO",))
             host = choose_host(cluster, lb_context, context.world, state, telling)
@@ -240,7 +243,8 @@ class _Session:
             if number < config.max_connect_attempts and backoff_ms:
                 yield state.now_ms + context.world.chance.uniform(0.0, backoff_ms, "connect back-off")
                 backoff_ms = min(backoff_ms * 2, config.backoff_max_ms)
-        telling.step(STAGE, config.ref, "no connection after {} attempts", config.max_connect_attempts)
+        at = config.ref.at("max_connect_attempts")
+        telling.step(STAGE, at, "no connection after {} attempts", config.max_connect_attempts)
         telling.count(f"cluster.{self.cluster.name}.upstream_cx_connect_attempts_exceeded")
         return self._end("eof", ("URX",))
 
@@ -309,10 +313,12 @@ class _Session:
         if first_ms == due_ms:
             return None
         if first_ms == idle_ms:
-            telling.step(STAGE, config.ref, "idle for {} ms: the connection is closed", config.idle_timeout_ms)
+            at = config.ref.at("idle_timeout")
+            telling.step(STAGE, at, "idle for {} ms: the connection is closed", config.idle_timeout_ms)
             telling.count(f"tcp.{config.stat_prefix}.idle_timeout")
             return self._end("eof")
-        telling.step(STAGE, config.ref, "open for {} ms: the connection is closed", config.max_duration_ms)
+        at = config.ref.at("max_downstream_connection_duration")
+        telling.step(STAGE, at, "open for {} ms: the connection is closed", config.max_duration_ms)
         telling.count(f"tcp.{config.stat_prefix}.max_downstream_connection_duration")
         return self._end("eof", ("DT",))
 

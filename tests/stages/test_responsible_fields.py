@@ -290,6 +290,22 @@ CASES = [
         route=retry(),
         upstreams={"*": Upstream(behaviours=(do("reply", status=503),))},
     ),
+    Case(
+        "an answer nobody wants retried",
+        "via_upstream",
+        "/retry_policy/retry_on",
+        "after 503: retry_on does not ask for a retry",
+        route=retry(retry_on="connect-failure"),
+        request={"upstream": (do("reply", status=503),)},
+    ),
+    Case(
+        "one redirect too many",
+        "via_upstream",
+        "/internal_redirect_policy/max_internal_redirects",
+        "max_internal_redirects 1 are made (1 by default)",
+        route={"internal_redirect_policy": {}},
+        request={"upstream": (do("reply", status=302, headers=(("location", "http://a.com/b"),)),)},
+    ),
     # ---- time
     Case("the route's timeout", "response_timeout", "/route/timeout", "1000 ms is over", {}, {"timeout": "1s"}),
     Case("the default timeout", "response_timeout", "/route/timeout", "the default, the route sets none"),
@@ -299,6 +315,13 @@ CASES = [
         "/retry_policy/per_try_timeout",
         "200 ms per try",
         route={"retry_policy": {"per_try_timeout": "0.2s"}},
+    ),
+    Case(
+        "tries as long as the request",
+        "response_timeout",
+        "/route/timeout",
+        "1000 ms is over",
+        route={"timeout": "1s", "retry_policy": {"retry_on": "reset", "per_try_timeout": "2s"}},
     ),
     Case(
         "the cluster's duration",
@@ -370,6 +393,15 @@ def test_a_request_refused_early_is_not_said_to_lack_a_scheme() -> None:
     case = next(case for case in CASES if case.name == "an escaped slash")
 
     assert not [step for step in told(case).steps if "x-forwarded-proto" in step.template]
+
+
+def test_a_try_that_may_last_longer_than_the_request_is_told() -> None:
+    case = next(case for case in CASES if case.name == "tries as long as the request")
+
+    step = next(step for step in told(case).steps if "never ends a try" in step.template)
+
+    assert str(step.ref).endswith("/retry_policy/per_try_timeout")
+    assert step.reason == "per_try_timeout 2000 ms is not below the timeout of 1000 ms: it never ends a try"
 
 
 def test_panic_names_its_threshold() -> None:

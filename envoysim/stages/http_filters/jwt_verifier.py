@@ -168,11 +168,21 @@ def _authenticate(
     return status
 
 
+DECIDES: Final = {
+    Status.UNKNOWN_ISSUER: "issuer",
+    Status.AUDIENCE_NOT_ALLOWED: "audiences",
+    Status.FETCH_FAIL: "remote_jwks",
+}
+"""The provider's field that refuses a token."""
+
+
 def _tell_failure(check: Check, provider: Provider | None, status: Status) -> None:
     known = provider or check.single
     if known is not None and known.failed_status_in_metadata:
         check.extracted[known.failed_status_in_metadata] = {"code": status.code, "message": status.message}
-    ref = provider.ref if provider is not None else None
+    ref = None
+    if provider is not None:
+        ref = provider.ref.at(DECIDES[status]) if status in DECIDES else provider.ref
     name = provider.name if provider is not None else "any provider"
     check.stream.telling.step("http filter", ref, "jwt_authn, {}: {}", name, status.message)
 
