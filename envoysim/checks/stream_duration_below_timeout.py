@@ -1,7 +1,7 @@
 """Maximum stream duration below the route's timeout.
 
 ## What it finds
-A route timeout above the connection manager's or the cluster's `max_stream_duration`.
+A route timeout above the connection manager's or the cluster's `max_stream_duration`, or switched off (0s) beside one.
 
 ## Why it matters
 The shorter one ends the request: 504 without a flag (`max_duration_timeout`), or flag `UMSDR` from the cluster. The
@@ -43,7 +43,11 @@ def find(subject: Subject) -> Iterator[Finding]:
             common = manager.msg.common_http_protocol_options
             if common.HasField("max_stream_duration"):
                 yield from _finding(
-                    route, total, duration_ms(common.max_stream_duration), "the connection manager", manager.ref
+                    route,
+                    total,
+                    duration_ms(common.max_stream_duration),
+                    "the connection manager",
+                    manager.ref.at("common_http_protocol_options", "max_stream_duration"),
                 )
         for name, _ in subject.cluster_names(route):
             cluster = subject.clusters.get(name)
@@ -58,6 +62,15 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _finding(route: RouteItem, total: float, most: float, where: str, ref: Ref) -> Iterator[Finding]:
+    if most and not total:
+        yield CHECK.finding(
+            ref,
+            f"route `{route.label}` has no timeout (0s), but {where} ends every stream after {most / 1000:g} s "
+            "(max_stream_duration)",
+            related=(Related(route.ref.at("route", "timeout"), "the route's timeout"),),
+            origin=origin_of(route.msg),
+            fold=where,
+        )
     if 0 < most < total:
         yield CHECK.finding(
             route.ref.at("route", "timeout"),

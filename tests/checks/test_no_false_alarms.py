@@ -143,6 +143,7 @@ def idle(route: str | None, manager: str | None, timeout: str) -> Edit:
         ("ESM527", principals("spiffe://a.example/ns/n/sa/s", "spiffe://b.example/x", taken="spiffe://b.example/")),
         ("ESM527", principals("spiffe://a.example/ns/n/sa/s")),
         ("ESM527", principals("CN=shop", "shop.example")),
+        ("ESM529", http_filter("ratelimit.v3.RateLimit", {**NO_LIMITER, "timeout": "1s"})),
         ("ESM609", idle(None, None, "0s")),
         ("ESM609", idle("0s", "5s", "600s")),
         ("ESM609", idle("600s", "5s", "60s")),
@@ -183,6 +184,18 @@ def test_what_is_meant_is_not_told(code: str, edit: Edit) -> None:
             "warning",
             "the chain takes trust domain `prod.example` only; it allows nobody, 403 "
             "rbac_access_denied_matched_policy[none]",
+        ),
+        (
+            "ESM529",
+            http_filter("ratelimit.v3.RateLimit", NO_LIMITER),
+            "info",
+            "20 ms to answer (the default), and where it takes longer: no limit",
+        ),
+        (
+            "ESM529",
+            http_filter("ext_proc.v3.ExternalProcessor", NOWHERE),
+            "info",
+            "200 ms to answer (the default), and where it takes longer: 504 ext_proc_error",
         ),
         ("ESM609", idle("15s", None, "0s"), "warning", "15 s (idle_timeout) ends with 504 SI stream_idle_timeout"),
         (

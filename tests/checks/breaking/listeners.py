@@ -223,3 +223,11 @@ def _(s: Site) -> str:
     kind = {"@type": TYPE + "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"}
     s.listener["listener_filters"] = [{"name": "proxy_protocol", "typed_config": kind}]
     return "/listener_filters/0"
+
+
+@breaks("ESM224")
+def _(s: Site) -> str:
+    kind = TYPE + "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit"
+    config = {"@type": kind, "stat_prefix": "limit", "max_connections": 10}
+    s.chain["filters"].insert(0, {"name": "limit", "typed_config": config})
+    return "/filters/0/typed_config/max_connections"

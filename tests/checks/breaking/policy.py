@@ -225,3 +225,9 @@ def _(s: Site) -> str:
     for owner, name in ((s.host, "x-user"), (s.action, "x-team")):
         owner["rate_limits"] = [{"actions": [{"request_headers": {"header_name": name, "descriptor_key": name}}]}]
     return "/route/rate_limits"
+
+
+@breaks("ESM529")
+def _(s: Site) -> str:
+    s.add_filter("ext_authz.v3.ExtAuthz", {"grpc_service": _service(s.cluster["name"])})
+    return "/grpc_service/timeout"
