@@ -65,6 +65,7 @@ PRIVATE_RANGES: Final = tuple(
 SLASHES_ACTION: Final = "path_with_escaped_slashes_action"
 ESCAPED_SLASH: Final = f"the path has an escaped slash, and {SLASHES_ACTION} is {{}}"
 ABSOLUTE_URL: Final = ("http_protocol_options", "allow_absolute_url")
+DEFAULT_HOST: Final = ("http_protocol_options", "default_host_for_http_10")
 PATH_REFUSED: Final = LocalReply(400, "path_normalization_failed")
 UDP_PATH: Final = LocalReply(404, "invalid_path", "The path is incorrect for CONNECT-UDP")
 ESCAPED_SLASHES: Final = {2: "REJECT_REQUEST", 3: "UNESCAPE_AND_REDIRECT", 4: "UNESCAPE_AND_FORWARD"}
@@ -236,7 +237,10 @@ def admit_request(stream: Stream) -> LocalReply | Aborted | None:
         headers.remove("expect")  # answered here, it goes no further
     authority, path = first.get(":authority"), first.get(":path")
     if authority is None:
-        return _refused(stream, LocalReply(400, "missing_host_header", close=True))
+        reply = LocalReply(400, "missing_host_header", close=True)
+        if stream.protocol != "HTTP/1.0":
+            return _refused(stream, reply)
+        return _refused(stream, reply, *DEFAULT_HOST, why="HTTP/1.0 without host, and there is no default host")
     if not path and (path is not None or first.get(":method") != "CONNECT"):
         return _refused(stream, LocalReply(404, "missing_path_rejected"))
     if asks_for_udp(first):

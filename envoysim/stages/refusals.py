@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..lazy_dataclass import dataclass
 from .http1_codec import METHODS
+from .http2_codec import INVALID_HEADER
 
 if TYPE_CHECKING:
     from ..model.request import Request
@@ -67,6 +68,10 @@ UNKNOWN_METHOD: Final = Setting(
     (HTTP1, "allow_custom_methods"),
     "the codec refuses the request, {}: it does not know method `{}`, and allow_custom_methods is not set",
 )
+EXTENDED_CONNECT: Final = Setting(
+    ("http2_protocol_options", "allow_connect"),
+    "the codec refuses the request, {}: `:protocol` (extended CONNECT, as for websockets) without allow_connect",
+)
 CODEC_TYPE: Final = Setting(
     ("codec_type",), "the codec of codec_type {} refuses what the client sends: it speaks {}", "codec_type"
 )
@@ -81,8 +86,15 @@ def tell_refusal(telling: Telling, hcm: HttpConnectionManager, details: str, req
     elif details == "http1.codec_error" and request.method not in METHODS and not hcm.allow_custom_methods:
         at = hcm.ref.at(*UNKNOWN_METHOD.path)
         telling.step("connection manager", at, UNKNOWN_METHOD.template, details, request.method)
+    elif details == INVALID_HEADER and not hcm.http2_allow_connect and _extended_connect(request):
+        at = hcm.ref.at(*EXTENDED_CONNECT.path)
+        telling.step("connection manager", at, EXTENDED_CONNECT.template, details)
     else:
         telling.step("connection manager", hcm.ref, "the codec refuses the request: {}", details)
+
+
+def _extended_connect(request: Request) -> bool:
+    return any(name.lower() == ":protocol" for name, _ in request.headers)
 
 
 def tell_wrong_bytes(telling: Telling, hcm: HttpConnectionManager, connection: DownstreamConnection) -> None:
