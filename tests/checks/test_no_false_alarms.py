@@ -112,6 +112,10 @@ def https_redirect(tls: bool) -> Edit:
     return edit
 
 
+def many_routes(s: Site) -> None:
+    s.host["routes"] *= 101
+
+
 def idle(route: str | None, manager: str | None, timeout: str) -> Edit:
     """Timeouts of a route and its connection manager."""
 
@@ -160,6 +164,7 @@ def test_what_is_meant_is_not_told(code: str, edit: Edit) -> None:
     ("code", "edit", "severity", "end"),
     [
         ("ESM202", listener_filter("proxy_protocol.v3.ProxyProtocol"), "error", "it never matches"),
+        ("ESM304", many_routes, "info", "has 202 routes: whether some cross was not decided (more than 200)"),
         ("ESM313", https_redirect(tls=False), "info", "redirected again (redirect loop)"),
         ("ESM320", domains("api.*:8080"), "error", "`*` is not part of one"),
         ("ESM320", domains("api.*", "api.*:8080"), "info", "`api.*` takes its hosts, with any port"),

@@ -231,3 +231,10 @@ def _(s: Site) -> str:
     config = {"@type": kind, "stat_prefix": "limit", "max_connections": 10}
     s.chain["filters"].insert(0, {"name": "limit", "typed_config": config})
     return "/filters/0/typed_config/max_connections"
+
+
+@breaks("ESM225")
+def _(s: Site) -> str:
+    s.chain.pop("transport_socket", None)
+    s.manager["codec_type"] = "HTTP2"
+    return "/codec_type"

@@ -254,3 +254,16 @@ def _(s: Site) -> str:
     s.action["weighted_clusters"] = {"clusters": [{"name": name, "weight": 50} for name in names]}
     s.action["hash_policy"] = [{"header": {"header_name": "x-user"}}]
     return "/route/weighted_clusters"
+
+
+@breaks("ESM337")
+def _(s: Site) -> str:
+    header = {"name": "User-Agent", "string_match": {"safe_regex": {"regex": "iPhone|Android"}}}
+    s.add_route(match={"prefix": "/", "headers": [header]}, direct_response={"status": 200})
+    return "/routes/0/match/headers/0"
+
+
+@breaks("ESM338")
+def _(s: Site) -> str:
+    s.add_route(match={"path": "/by-header"}, route={"cluster_header": "x-cluster", "timeout": "5s"})
+    return "/routes/0/route/cluster_header"

@@ -157,3 +157,9 @@ def _(s: Site) -> str:
 def _(s: Site) -> str:
     s.action["max_grpc_timeout"] = "2s"
     return "/route/max_grpc_timeout"
+
+
+@breaks("ESM624")
+def _(s: Site) -> str:
+    s.cluster["connect_timeout"] = "0.25s"
+    return "/connect_timeout"
