@@ -14,11 +14,18 @@ from .upstream_connect import REFUSED
 if TYPE_CHECKING:
     from ..model.ref import Ref
     from .attempts import Attempts
+    from .cluster import Cluster
     from .exchange import Reset
     from .upstream_request import UpstreamRequest
+    from .upstream_tls import TransportSocket
 
 HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 UNREADABLE: Final = "it hangs up (one that answers in plaintext: WRONG_VERSION_NUMBER)"
+REQUIRED: Final = {
+    "SAN matcher": "match_typed_subject_alt_names",
+    "X509_verify_cert": "trusted_ca",
+}
+"""Words of a failed verification, and the field of the validation context they are about."""
 PREFIX: Final = "attempt {} to {}: {}"
 
 
@@ -52,8 +59,19 @@ def _reset_words(attempts: Attempts, request: UpstreamRequest, reset: Reset) -> 
         words = ": the endpoint speaks {}, and the cluster is set to {}"
         return cluster.ref.at("typed_extension_protocol_options"), words, (speaks.protocol, request.protocol)
     if reset.transport_failure:
-        return socket.ref, ": {}", (reset.transport_failure,)
+        return _verification_ref(cluster, socket, reset.transport_failure), ": {}", (reset.transport_failure,)
     return cluster.ref, "", ()
+
+
+def _verification_ref(cluster: Cluster, socket: TransportSocket, failure: str) -> Ref:
+    """Return the field an endpoint's certificate did not satisfy."""
+    for part, name in REQUIRED.items():
+        if part in failure and socket.validation_ref is not None:
+            return socket.validation_ref.at(name)
+    if cluster.auto_san_validation:
+        options = cluster.ref.at("typed_extension_protocol_options", HTTP_OPTIONS)
+        return options.at("upstream_http_protocol_options", "auto_san_validation")
+    return socket.ref
 
 
 def _overflow_words(attempts: Attempts, request: UpstreamRequest) -> tuple[Ref, str, tuple[object, ...]]:

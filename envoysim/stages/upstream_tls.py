@@ -61,6 +61,8 @@ class TransportSocket:
     auto_sni_san_validation: bool = False
     alpn: tuple[str, ...] = ()
     has_validation: bool = False
+    validation_ref: Ref | None = None
+    """Where the validation context stands; ``None`` without one."""
     trusted: tuple[str, ...] | None = None
     """Common names of the trusted CAs; ``None`` without a trusted CA."""
     trusts_unknown: bool = False
@@ -151,6 +153,7 @@ def _compile_tls(msg: Msg, ref: Ref, proxy: Proxy | None) -> TransportSocket:
         auto_sni_san_validation=getattr(msg, "auto_sni_san_validation", False),
         alpn=tuple(common.alpn_protocols),
         has_validation=bool(contexts) or unknown_secret,
+        validation_ref=_validation_ref(common, ref.at("common_tls_context")),
         trusted=subject_common_names(pem) if ca is not None else None,
         trusts_unknown=unknown_secret or (ca is not None and not pem),
         accepts_untrusted=any(enum_name(c, "trust_chain_verification") == "ACCEPT_UNTRUSTED" for c in contexts),
@@ -169,6 +172,14 @@ def _validation_contexts(common: Msg, proxy: Proxy | None) -> list[Msg | None]:
         secret = _secret(combined.validation_context_sds_secret_config, proxy)
         return [combined.default_validation_context, secret]
     return []
+
+
+def _validation_ref(common: Msg, ref: Ref) -> Ref | None:
+    """Return the place of the context that is written here; what a secret adds is beside it."""
+    kind = common.WhichOneof("validation_context_type")
+    if kind == "combined_validation_context":
+        return ref.at(kind, "default_validation_context")
+    return ref.at(kind) if kind is not None else None
 
 
 def _secret(config: Msg, proxy: Proxy | None) -> Msg | None:

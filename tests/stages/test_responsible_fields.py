@@ -80,11 +80,22 @@ EVERYWHERE = {
 WANTS_V2 = {"metadata_match": {"filter_metadata": {"envoy.lb": {"version": "v2"}}}}
 WANTS_STAGE = {"metadata_match": {"filter_metadata": {"envoy.lb": {"stage": "x"}}}}
 TLS_SOCKET = {"transport_socket": {"name": "tls", "typed_config": {"@type": TLS}}}
+SANS = {"match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": "b.com"}}]}
+CHECKED_TLS = {
+    "transport_socket": {
+        "name": "tls",
+        "typed_config": {"@type": TLS, "common_tls_context": {"validation_context": SANS}},
+    }
+}
 PLAIN = {"*": Upstream(tls=False, protocol="HTTP/1.1")}
 NO_HOST = "no_healthy_upstream"
 PATH = "path_normalization_failed"
 EARLY = "upstream_reset_before_response_started"
 WRONG_VERSION = "TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end"
+OTHER_NAME = (
+    "TLS_error:|268435581:SSL_routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_"
+    "SAN_matcher,_certificate_SANs_are_[*.lab,_oracle.lab]:TLS_error_end"
+)
 CSRF = {"filter_enabled": {"default_value": {"numerator": 100}}}
 
 CASES = [
@@ -248,6 +259,14 @@ CASES = [
         "the transport_socket speaks TLS, the endpoint plaintext: TLS_error",
         cluster=TLS_SOCKET,
         upstreams=PLAIN,
+    ),
+    Case(
+        "a certificate of another name",
+        f"{EARLY}{{remote_connection_failure|{OTHER_NAME}}}",
+        "/typed_config/common_tls_context/validation_context/match_typed_subject_alt_names",
+        "certificate SANs are [*.lab, oracle.lab]",
+        cluster=CHECKED_TLS,
+        upstreams={"*": Upstream(tls=True)},
     ),
     Case(
         "plaintext to TLS",
