@@ -1,4 +1,4 @@
-"""More than an answer to GET: methods, preflights, gRPC, upgrades, tunnels, other HTTP versions, odd paths."""
+"""More than an answer to GET: methods, preflights, gRPC, upgrades, tunnels, other HTTP versions, oddities."""
 
 from __future__ import annotations
 
@@ -34,6 +34,30 @@ ODD_PATHS = (
     "http://absolute.example/path?x=1",
     "https://absolute.example",
     "no-slash",
+)
+ODD_HEADERS = (
+    tuple((f"x-many-{i}", "1") for i in range(101)),
+    tuple((f"x-some-{i}", "1") for i in range(80)),
+    (("x-large", "v" * 61_000),),
+    (("x-long", "v" * 20_000),),
+    (("content-length", "0"), ("content-length", "0")),
+    (("content-length", "x"),),
+    (("content-length", "-1"),),
+    (("transfer-encoding", "chunked"), ("content-length", "3")),
+    (("transfer-encoding", "identity"),),
+    (("host", "other.example"),),
+    (("x-empty", ""),),
+    (("x-space", "  a  b  "),),
+    (("x-control", "a\x01b"),),
+    (("x bad name", "1"),),
+    (("cookie", "a=b"), ("cookie", "c=d")),
+    (("accept", "a"), ("accept", "b")),
+    (("content-type", "a/b"), ("content-type", "c/d")),
+    (("user-agent", "a"), ("user-agent", "b")),
+    (("upgrade-insecure-requests", "1"), ("connection", "upgrade-insecure-requests")),
+    (("connection", "TE"), ("te", "trailers;q=0.5")),
+    (("upgrade", "h2c"), ("connection", "Upgrade, HTTP2-Settings"), ("http2-settings", "AAMAAABkAARAAAAAAAIAAAAA")),
+    (("transfer-encoding", "gzip, chunked"),),
 )
 ODD_AUTHORITIES = (
     None,
@@ -87,7 +111,7 @@ def upgrades(hit: Request, rng: random.Random) -> Iterator[Request]:
 
 
 def versions(hit: Request, rng: random.Random) -> Iterator[Request]:
-    """``hit`` by HTTP/1.0 and HTTP/2, with other authorities and odd paths."""
+    """``hit`` by HTTP/1.0 and HTTP/2, with other authorities, odd headers and odd paths."""
     old = replace(hit, connection=Connection(protocol="HTTP/1.0"))
     yield old
     yield replace(old, authority=None)
@@ -98,6 +122,9 @@ def versions(hit: Request, rng: random.Random) -> Iterator[Request]:
         yield replace(hit, authority=authority)
     for path in rng.sample(ODD_PATHS, 3):
         yield replace(hit, path=path)
+    for headers in rng.sample(ODD_HEADERS, 2):
+        yield replace(hit, headers=(*hit.headers, *headers))
+    yield _by_http2(replace(hit, headers=(*hit.headers, *rng.choice(ODD_HEADERS))))
     base = hit.path.partition("?")[0].rstrip("/")
     yield replace(hit, path=base + rng.choice(ODD_PATHS[:16]))
     yield _by_http2(replace(hit, path=base + rng.choice(ODD_PATHS[:16])))
