@@ -56,6 +56,8 @@ def decode_http1(stream: Stream, request: Request) -> LocalReply | None:
     framed, fits = _frame(hcm, method, target), _check_size(hcm, request, target)
     # The request line is read before the rest where the limit is beyond the first read.
     refused = (framed or fits) if hcm.max_request_headers_kb >= FIRST_READ_KB else (fits or framed)
+    if framed is not None and fits is None and _has_bad_characters(request):
+        return protocol_error(400, "http1.invalid_characters")  # noticed last, said first
     refused = refused or _read_headers(hcm, headers, request)
     if refused is not None:
         return refused
@@ -100,6 +102,10 @@ def _frame(hcm: HttpConnectionManager, method: str, target: str) -> LocalReply |
 @lru_cache(4096)
 def _lower_name(name: str) -> str | None:
     return name.lower() if _TOKEN.match(name) else None
+
+
+def _has_bad_characters(request: Request) -> bool:
+    return any(_BAD_CHARACTER.search(name) or _BAD_CHARACTER.search(value) for name, value in request.headers)
 
 
 def _read_headers(hcm: HttpConnectionManager, headers: HeaderMap, request: Request) -> LocalReply | None:

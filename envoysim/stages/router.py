@@ -13,6 +13,7 @@ from ..model.reply import Aborted, LocalReply
 from .attempts import NEVER, Attempts, End
 from .circuit_breakers import UNLIMITED, resource_manager
 from .cluster_specifier import HeaderCluster, NamedCluster
+from .connect_udp import UPGRADE as UDP_UPGRADE
 from .exchange import Exchange
 from .load_balancer import Host
 from .mirror import send_mirrors
@@ -97,6 +98,8 @@ def prepare_attempts(stream: Stream, action: Forward, config: RouterFilter) -> A
     cluster = stream.proxy.cluster(choice.name) if choice.name else None
     if choice.unknown:
         return Aborted("unknown", details=choice.unknown)
+    if action.connect_config is not None and (stream.headers.get("upgrade") or "").lower() == UDP_UPGRADE:
+        return Aborted("unknown", details="what CONNECT-UDP gets where `connect_config` ends it")
     if cluster is None:
         at, words = _named_at(action, choice)
         stream.telling.step("cluster", at, "no cluster `{}`" + words, choice.name)

@@ -114,6 +114,7 @@ HTTP1: list[tuple[dict[str, Any], object]] = [
     ({"headers": [("", "1")]}, CODEC),
     ({"headers": [("x", "a\x01")]}, CHARACTERS),
     ({"headers": [("x\x01", "a")]}, CHARACTERS),
+    ({"method": "xx", "path": "a", "headers": [("content-length", "x"), ("x", "\x01")]}, CHARACTERS),
     ({"headers": [("x", "é\t")]}, None),
     ({"headers": [("x_y", "\x01")], "underscores": "REJECT_REQUEST"}, CHARACTERS),
     ({"headers": [("x_y", "1")], "underscores": "REJECT_REQUEST"}, (400, "http1.unexpected_underscore")),

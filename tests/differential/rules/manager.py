@@ -190,6 +190,8 @@ ADMISSION = Part(
                 ask("/", {"X-Up": "1"}),
                 ask("/", {"x_y": "1"}),
                 ask("/", {"x-nul": "a\x01b"}),
+                ask("a", {"x-nul": "a\x01b"}, method="xx"),
+                ask("/", {"x-large": "v" * 70_000, "x-nul": "a\x01b"}, method="xx"),
                 ask("/", {"x-tab": "a\tb"}),
                 ask("/", {"x-high": "é"}),
                 ask("/", {"x-sp": "  a  "}),
