@@ -305,3 +305,14 @@ def test_a_client_without_patience_leaves(behaviour: Behaviour, status: int | No
 def test_a_silent_upstream_without_any_timer_ends_with_the_client() -> None:
     endless = proxy({"timeout": "0s", "idle_timeout": "0s"})
     assert ended(ask(endless, HANG)) == (None, "DC", "downstream_remote_disconnect")
+
+
+def test_connect_udp_that_ends_here_is_unknown() -> None:
+    under = proxy({"upgrade_configs": [{"upgrade_type": "connect-udp", "connect_config": {}}]})
+    headers = (("connection", "upgrade"), ("upgrade", "connect-udp"))
+    connection = Connection(destination="127.0.0.1:80")
+    path = "/.well-known/masque/udp/b.com/443/"
+    request = Request(connection=connection, authority="a.com", path=path, headers=headers)
+    outcome = simulate(under, request, World()).outcome
+    assert (outcome.status, outcome.attempts) == (None, ())
+    assert outcome.unknown == "what CONNECT-UDP gets where `connect_config` ends it"
