@@ -94,10 +94,10 @@ def takes(wanted: RouteMatch, where: str, headers: HeaderMap, query: dict[str, s
     )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_shadowing_agrees_with_brute_force(seed: int) -> None:
     """Over random small tables; what is called reachable is shown by its example."""
-    assert shadowed_tables(random.Random(seed), 40)
+    assert shadowed_tables(random.Random(seed), 25)
 
 
 @pytest.mark.slow

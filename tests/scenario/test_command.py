@@ -19,6 +19,8 @@ from .worlds import bootstrap
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 CASES = sorted(path.relative_to(EXAMPLES) for path in EXAMPLES.glob("*/*.txt"))
+LONG = {"retry_storm/bootstrap.txt": pytest.mark.slow}
+"""Three seconds; its sister with a retry budget is as telling."""
 SCENARIO = """
 duration: 20s
 traffic:
@@ -157,7 +159,7 @@ def test_missing_files_exit_2(arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("shown", CASES, ids=str)
+@pytest.mark.parametrize("shown", [pytest.param(c, marks=LONG.get(str(c), ()), id=str(c)) for c in CASES])
 def test_examples_are_as_shown(shown: Path) -> None:
     done = run(shown.with_suffix(".yaml"), shown.parent / "scenario.yaml")
 
