@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from .errors import OptionError
 from .lazy_dataclass import dataclass
 from .load.dump import Dump
+from .load.resource import Resource
 from .load.retired import type_of_name
 from .model.request import Connection
 from .schema import any_type, enum_name
@@ -26,6 +27,7 @@ UNKNOWN_IP = "192.0.2.1"
 class Bound:
     """What the choice needs to know of a listener; ``ip`` and ``port`` of its first address."""
 
+    resource: Resource
     name: str
     ip: str
     port: int
@@ -42,6 +44,8 @@ class Entry:
     destination: str | None = None
     original_destination: str | None = None
     assumed: tuple[str, ...] = ()
+    doubt: str = ""
+    """What was assumed that the answer hangs on, for its first line."""
 
     def connection(self, **more: object) -> Connection:
         """Return the contract's connection; ``more`` are its other fields."""
@@ -90,6 +94,7 @@ def listeners(dump: Dump) -> list[Bound]:
         socket = head.address.socket_address
         found.append(
             Bound(
+                resource=resource,
                 name=resource.name or head.name,
                 ip=socket.address,
                 port=socket.port_value,
@@ -133,7 +138,9 @@ def _by_direction(
         ip, said = _own_ip(dump, bound, port, address)
     else:
         ip, said = _outbound_ip(dump, bound, virtual, host, port, address)
-    return Entry(virtual.name, _own(virtual), f"{_bracketed(ip)}:{port}", said)
+    for_all = any(b.port == port and _wild(b.ip) and b is not virtual for b in bound)
+    doubt = f"`{host}` taken for an address no listener owns" if ip == UNKNOWN_IP and not for_all else ""
+    return Entry(virtual.name, _own(virtual), f"{_bracketed(ip)}:{port}", said, doubt)
 
 
 def _own_ip(dump: Dump, bound: Sequence[Bound], port: int, address: str | None) -> tuple[str, tuple[str, ...]]:
@@ -161,7 +168,8 @@ def _outbound_ip(
     if (ip := _ip_of_virtual_host(dump, host, port)) is not None:
         return ip, (f"`{host}` resolves to {ip} (from its virtual host's domains)",)
     own = [b for b in bound if b.port == port and _is_ip(b.ip) and not _wild(b.ip) and b.direction != "INBOUND"]
-    services = [listener_service(dump, b.name, b.ip) for b in own] + chain_services(dump, virtual.name, port)
+    services = [listener_service(dump, b.resource, b.ip) for b in own]
+    services += chain_services(dump, virtual.resource, port)
     found = match_services(host, services)
     if len({service.ip for service in found}) == 1:
         return found[0].ip, (f"`{host}` resolves to {found[0].ip}, the address of {found[0].title}",)
@@ -217,8 +225,9 @@ def _by_port(dump: Dump, bound: Sequence[Bound], host: str, port: int, address: 
 
 def _for_host(dump: Dump, bound: Sequence[Bound], host: str) -> list[Bound]:
     """Those of the listeners that carry the host's name."""
-    named = {service.title for service in match_services(host, [listener_service(dump, b.name, b.ip) for b in bound])}
-    return [b for b in bound if f"listener `{b.name}`" in named]
+    services = [(b, listener_service(dump, b.resource, b.ip)) for b in bound]
+    named = match_services(host, [service for _, service in services])
+    return [b for b, service in services if service in named]
 
 
 def _owner(bound: Sequence[Bound], ip: str, port: int) -> Bound | None:

@@ -8,12 +8,13 @@ sends to, or its virtual hosts' domains.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from .lazy_dataclass import dataclass
 from .load.dump import Dump
 from .load.lazy import camel
+from .load.resource import Resource
 
 TELLING: Final = frozenset({"name", "cluster", "domains", "stat_prefix", "server_names", "route_config_name"})
 """Fields in which control planes write the name of a service."""
@@ -32,45 +33,32 @@ class Service:
 
 def match_services(host: str, services: Iterable[Service]) -> list[Service]:
     """Return the services whose names have the most of ``host``'s leading labels, none when they have too few."""
-    best: list[Service] = []
-    most = 0
-    for service in services:
-        count = _labels_in(host, service.names)
-        if count > most:
-            best, most = [service], count
-        elif count and count == most:
-            best.append(service)
-    return best
-
-
-def _labels_in(host: str, names: Sequence[str]) -> int:
+    asked = tuple(services)
     labels = host.split(".")
     fewest = 1 if labels[-1] in SUFFIXES else len(labels)
     for count in range(len(labels), fewest - 1, -1):
         word = re.compile(rf"(?<![A-Za-z0-9-]){re.escape('.'.join(labels[:count]))}(?![A-Za-z0-9-])")
-        if any(word.search(name) for name in names):
-            return count
-    return 0
+        if found := [service for service in asked if any(map(word.search, service.names))]:
+            return found
+    return []
 
 
-def listener_service(dump: Dump, listener: str, ip: str) -> Service:
-    """Return the service that the listener called ``listener`` on ``ip`` is for."""
-    resource = next(r for r in dump.listeners if r.name == listener)
-    return Service(f"listener `{listener}`", ip, (listener, *_names(dump, resource.plain())))
+def listener_service(dump: Dump, listener: Resource, ip: str) -> Service:
+    """Return the service that a listener on ``ip`` is for."""
+    return Service(f"listener `{listener.name}`", ip, (listener.name, *_names(dump, listener.plain())))
 
 
-def chain_services(dump: Dump, listener: str, port: int) -> list[Service]:
+def chain_services(dump: Dump, listener: Resource, port: int) -> list[Service]:
     """Return the services of a listener's filter chains: those that match one IP, and ``port`` or any."""
-    resource = next(r for r in dump.listeners if r.name == listener)
     found = []
-    for chain in _get(resource.plain(), "filter_chains") or ():
+    for chain in _get(listener.plain(), "filter_chains") or ():
         match = _get(chain, "filter_chain_match") or {}
         if _get(match, "destination_port") not in (None, port):
             continue
         for single in _get(match, "prefix_ranges") or ():
             ip = _get(single, "address_prefix") or ""
             if _get(single, "prefix_len") == (128 if ":" in ip else 32):
-                title = f"filter chain `{_get(chain, 'name') or ip}` of listener `{listener}`"
+                title = f"filter chain `{_get(chain, 'name') or ip}` of listener `{listener.name}`"
                 found.append(Service(title, ip, tuple(_names(dump, chain))))
                 break
     return found

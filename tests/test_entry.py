@@ -84,8 +84,10 @@ def test_outbound(listeners: list[Json], host: str, port: int, name: str, destin
 def test_the_services_that_it_may_be_are_named() -> None:
     dump = load([{"static_resources": {"listeners": [CAPTURE, listener("web_80", "10.5.0.7", 80)]}}])
 
-    (said,) = find_entry(dump, "other.example.com", 80, None).assumed
+    found = find_entry(dump, "other.example.com", 80, None)
 
+    (said,) = found.assumed
+    assert found.doubt == "`other.example.com` taken for an address no listener owns"
     assert said.endswith("--resolve other.example.com:80:IP says otherwise, as for listener `web_80` (10.5.0.7)")
 
 
@@ -121,3 +123,16 @@ def test_the_most_of_the_name_wins(host: str, winners: list[str]) -> None:
     ]
 
     assert [service.title for service in match_services(host, services)] == winners
+
+
+def test_a_listener_for_every_address_leaves_no_doubt() -> None:
+    dump = load([{"static_resources": {"listeners": [CAPTURE, listener("all_80", "0.0.0.0", 80)]}}])
+
+    assert find_entry(dump, "other.example.com", 80, None).doubt == ""
+
+
+def test_a_listener_without_a_name_is_asked_too() -> None:
+    unnamed = listener("", "10.5.0.7", 80, "OUTBOUND", tcp("outbound|80||db.prod.svc.cluster.local"))
+    dump = load([{"static_resources": {"listeners": [CAPTURE, unnamed]}}])
+
+    assert find_entry(dump, "db.prod", 80, None).original_destination == "10.5.0.7:80"

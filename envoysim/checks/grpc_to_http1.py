@@ -38,7 +38,6 @@ SERVICES = {
     PREFIX + "ratelimit.v3.RateLimit": ("rate_limit_service", "grpc_service"),
     PREFIX + "ext_proc.v3.ExternalProcessor": ("grpc_service",),
 }
-BRIDGES = ("GrpcHttp1Bridge", "GrpcHttp1ReverseBridge", "FilterConfig", "Config")
 
 
 def find(subject: Subject) -> Iterator[Finding]:

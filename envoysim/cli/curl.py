@@ -55,14 +55,6 @@ class CurlRequest:
     """The IP to connect to, where the URL or --resolve says it."""
 
 
-def refuse_meaningless(arguments: Sequence[str]) -> None:
-    """Raise OptionError for a curl option that has no meaning here."""
-    for argument in arguments:
-        name = argument.split("=", 1)[0]
-        if name in MEANINGLESS:
-            raise OptionError(f"`{name}` has no meaning in a simulation: {MEANINGLESS[name]}")
-
-
 def parse_curl(
     url: str,
     *,

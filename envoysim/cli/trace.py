@@ -202,6 +202,7 @@ def _print(explored: Explored, entry: Entry, pointer: Any, options: dict[str, An
         point,
         verbose=options["verbose"],
         assumed=entry.assumed,
+        doubt=entry.doubt,
         unexplored=explored.unexplored,
         style=style,
     )

@@ -18,9 +18,3 @@ def server_name_candidates(server_name: str) -> Iterator[str]:
         position = name.find(".", position + 1)
     if name:
         yield ""
-
-
-def server_name_matches(server_name: str, pattern: str) -> bool:
-    """Tell whether one configured name (exact, or ``*.suffix``) covers ``server_name``."""
-    pattern = pattern.lower()
-    return not pattern or any(candidate == pattern for candidate in server_name_candidates(server_name) if candidate)

@@ -63,11 +63,15 @@ def trace_text(
     *,
     verbose: bool = False,
     assumed: Sequence[str] = (),
+    doubt: str = "",
     unexplored: float = 0.0,
     style: Style = plain,
 ) -> str:
-    """Return the whole text of ``envoysim trace``; ``verbose`` adds losers, headers and access log."""
-    first = headline(trace.outcome, style)
+    """Return the whole text of ``envoysim trace``; ``verbose`` adds losers, headers and access log.
+
+    ``doubt`` is the assumption that the answer hangs on, said with it.
+    """
+    first = headline(trace.outcome, style) + (f" ({doubt})" if doubt else "")
     if len(shares) > 1:
         first += f", {shares[0][0]:.1%} of requests"
     lines = [first]

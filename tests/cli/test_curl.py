@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from envoysim.cli.curl import parse_curl, refuse_meaningless
+from envoysim.cli.curl import parse_curl
+from envoysim.cli.trace import command as trace
 from envoysim.cli.upstream_words import parse_upstreams
 from envoysim.errors import EnvoysimError, OptionError
 from envoysim.model.behaviour import Behaviour, Upstream
@@ -60,10 +62,12 @@ def test_bad(url: str, options: dict[str, Any], message: str) -> None:
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("argument", ["-k", "--insecure", "--max-time=3", "-L"])
+@pytest.mark.parametrize("argument", ["-k", "--insecure", "--max-time=3", "-L", "-sv"])
 def test_meaningless_options_are_refused(argument: str) -> None:
-    with pytest.raises(OptionError, match="has no meaning in a simulation"):
-        refuse_meaningless([argument])
+    told = CliRunner().invoke(trace, ["dump.json", "http://a/", argument])
+
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert "has no meaning in a simulation: " in told.stderr
 
 
 def test_upstream_words() -> None:

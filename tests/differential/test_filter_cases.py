@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from envoysim.errors import OptionError
-from envoysim.verify.binary import find_envoy
 from envoysim.verify.ports import free_ports
 
 from .filter_cases import ROWS
@@ -15,14 +13,6 @@ from .filter_rows import Row, make_case
 from .runner import play
 
 pytestmark = [pytest.mark.envoy, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def envoy() -> Path:
-    try:
-        return find_envoy()
-    except OptionError:
-        pytest.skip("no Envoy binary")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

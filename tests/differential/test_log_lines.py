@@ -8,20 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from envoysim.errors import OptionError
-from envoysim.verify.binary import find_envoy
-
 from .log_lines import FORMATS, Lines, compare, connections, http, without_bytes
 
 pytestmark = [pytest.mark.envoy, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def envoy() -> Path:
-    try:
-        return find_envoy()
-    except OptionError:
-        pytest.skip("no Envoy binary")
 
 
 CASES = {"http": (http, FORMATS), "connections": (connections, tuple(map(without_bytes, FORMATS)))}

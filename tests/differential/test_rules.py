@@ -6,22 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from envoysim.errors import OptionError
-from envoysim.verify.binary import find_envoy
-
 from .rules.parts import PARTS
 from .rules.row import Part, make_case
 from .runner import play
 
 pytestmark = [pytest.mark.envoy, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def envoy() -> Path:
-    try:
-        return find_envoy()
-    except OptionError:
-        pytest.skip("no Envoy binary")
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,17 +34,6 @@ def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
     process = start(*arguments)
     out, err = process.communicate(timeout=120)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-
-def dicts(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object anywhere in ``value``."""
-    if isinstance(value, list):
-        for item in value:
-            yield from dicts(item)
-    elif isinstance(value, dict):
-        yield value
-        for item in value.values():
-            yield from dicts(item)
 
 
 def children(pid: int) -> list[int]:

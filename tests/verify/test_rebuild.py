@@ -10,8 +10,9 @@ import pytest
 
 from envoysim.load import load
 from envoysim.verify.rebuild import rebuild
+from envoysim.verify.synthesis_literals import levels
 
-from .running import CORPUS, FIXTURES, dicts
+from .running import CORPUS, FIXTURES
 
 ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 MARKS = ("grpc_service", "http_service", "api_config_source", "ads", "remote_jwks", "filename", "pipe", "sds_config")
@@ -31,7 +32,7 @@ def test_only_loopback_is_in_reach(source: Path) -> None:
     outside = [
         entry["address"]
         for cluster in resources["clusters"]
-        for entry in dicts(cluster.get("load_assignment", {}))
+        for entry in levels(cluster.get("load_assignment", {}))
         if "port_value" in entry and entry["address"] != "127.0.0.1"
     ]
     bound = [
@@ -43,7 +44,7 @@ def test_only_loopback_is_in_reach(source: Path) -> None:
     assert outside == []
     assert set(bound) <= {"127.0.0.1"}
     assert {cluster.get("type", "aggregate") for cluster in resources["clusters"]} <= {"STATIC", "aggregate"}
-    assert [mark for mark in MARKS for entry in dicts(made.bootstrap) if mark in entry] == []
+    assert [mark for mark in MARKS for entry in levels(made.bootstrap) if mark in entry] == []
     assert not [c["name"] for c in resources["clusters"] if "transport_socket" in c or "health_checks" in c]
 
 

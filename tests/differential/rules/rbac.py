@@ -65,8 +65,20 @@ def _called(function: str, *args: Json) -> Json:
     return {"call_expr": {"function": function, "args": list(args)}}
 
 
+def _text(value: str) -> Json:
+    return {"const_expr": {"string_value": value}}
+
+
+def _number(value: int) -> Json:
+    return {"const_expr": {"int64_value": str(value)}}
+
+
 def _equal(one: Json, text: str) -> Json:
-    return _called("_==_", one, {"const_expr": {"string_value": text}})
+    return _called("_==_", one, _text(text))
+
+
+def _asked_of(target: Json, function: str, *args: Json) -> Json:
+    return {"call_expr": {"target": target, "function": function, "args": list(args)}}
 
 
 CONDITIONS: dict[str, Json] = {
@@ -77,6 +89,24 @@ CONDITIONS: dict[str, Json] = {
     "host": _equal(_attribute("request.host"), "foo.com"),
     "no response yet": _called("_==_", _attribute("response.code"), {"const_expr": {"int64_value": "200"}}),
     "not a condition": _attribute("request.path"),
+    "and": _called("_&&_", _equal(_attribute("request.method"), "GET"), _equal(_header("x-a"), "1")),
+    "differs": _called("_!=_", _attribute("request.path"), _text("/p")),
+    "query": _equal(_attribute("request.query"), ""),
+    "scheme": _equal(_attribute("request.scheme"), "http"),
+    "protocol": _equal(_attribute("request.protocol"), "HTTP/1.1"),
+    "server name": _equal(_attribute("connection.requested_server_name"), ""),
+    "source": _asked_of(_attribute("source.address"), "startsWith", _text("127.0.0.1:")),
+    "destination": _asked_of(_attribute("destination.address"), "startsWith", _text("127.0.0.1:")),
+    "ports": _called("_>_", _attribute("source.port"), _attribute("destination.port")),
+    "starts": _asked_of(_attribute("request.path"), "startsWith", _text("/p")),
+    "ends": _asked_of(_attribute("request.path"), "endsWith", _text("q")),
+    "contains": _asked_of(_attribute("request.path"), "contains", _text("p")),
+    "matches": _asked_of(_attribute("request.path"), "matches", _text("^/[p]$")),
+    "size": _called("_<=_", _called("size", _attribute("request.path")), _number(2)),
+    "size of headers": _called("_>=_", _called("size", _attribute("request.headers")), _number(1)),
+    "in": _called("@in", _attribute("request.path"), {"list_expr": {"elements": [_text("/p"), _text("/d")]}}),
+    "header there": _called("@in", _text("x-a"), _attribute("request.headers")),
+    "of another kind": _called("_<_", _attribute("request.path"), _number(1)),
 }
 
 

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from envoysim.errors import OptionError
-from envoysim.verify.binary import find_envoy
-
 from . import chi_square, ejection, hosts, retries, timeouts
 from .findings import Findings
 
@@ -27,14 +24,6 @@ WHOLE: dict[str, Callable[[Path, int], Findings]] = {
     "timeouts": timeouts.play,
     "chi_square": chi_square.play,
 }
-
-
-@pytest.fixture(scope="module")
-def envoy() -> Path:
-    try:
-        return find_envoy()
-    except OptionError:
-        pytest.skip("no Envoy binary")
 
 
 @pytest.mark.envoy
